@@ -1,0 +1,185 @@
+"""What passes through the gate: the call, its estimate, its ticket, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from .context import AnyContext
+from .money import cents_up
+from .values import message, shown
+
+MAX_TOKENS: Final = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class TokenUsage:
+    """Tokens of one model call.
+
+    What includes what (the vendors differ; this is the one convention of the package):
+
+    * ``input_tokens`` is all input. ``cache_read_tokens`` and ``cache_write_tokens`` are parts of it,
+      and ``cache_write_1h_tokens`` is the part of ``cache_write_tokens`` that was written for longer than
+      the provider's short time to live (Anthropic: 1 h instead of 5 min).
+    * ``output_tokens`` is all output. ``reasoning_tokens`` is the part of it that was thinking.
+    * ``total_tokens`` is input + output unless given.
+
+    Raises:
+        ValueError: a count that is not a whole, non-negative number, or a part larger than its whole.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cache_write_1h_tokens: int
+    reasoning_tokens: int
+
+    def __init__(
+        self,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        total_tokens: int = 0,
+        cache_read_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        cache_write_1h_tokens: int = 0,
+        reasoning_tokens: int = 0,
+    ) -> None:
+        check_tokens(input_tokens, "input_tokens")
+        check_tokens(output_tokens, "output_tokens")
+        check_tokens(total_tokens, "total_tokens")
+        _set(self, "input_tokens", input_tokens)
+        _set(self, "output_tokens", output_tokens)
+        _set(self, "total_tokens", total_tokens or input_tokens + output_tokens)
+        _set(self, "cache_read_tokens", cache_read_tokens)
+        _set(self, "cache_write_tokens", cache_write_tokens)
+        _set(self, "cache_write_1h_tokens", cache_write_1h_tokens)
+        _set(self, "reasoning_tokens", reasoning_tokens)
+        if cache_read_tokens or cache_write_tokens or cache_write_1h_tokens or reasoning_tokens:
+            self._check_parts()
+
+    def _check_parts(self) -> None:
+        for name in ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "reasoning_tokens"):
+            check_tokens(getattr(self, name), name)
+        if self.cache_read_tokens + self.cache_write_tokens > self.input_tokens:
+            raise ValueError("cache_read_tokens and cache_write_tokens are parts of input_tokens")
+        if self.cache_write_1h_tokens > self.cache_write_tokens:
+            raise ValueError("cache_write_1h_tokens is a part of cache_write_tokens")
+        if self.reasoning_tokens > self.output_tokens:
+            raise ValueError("reasoning_tokens is a part of output_tokens")
+
+
+_set: Final = object.__setattr__  # how a frozen value is filled; two are made in every priced call
+
+
+def check_tokens(count: object, what: str) -> int:
+    """``count`` if it is a whole, non-negative number of tokens.
+
+    Raises:
+        ValueError: a bool, float, text, negative number, or more than 2⁵³ − 1.
+    """
+    if type(count) is int and 0 <= count <= MAX_TOKENS:
+        return count
+    raise ValueError(f"{what} must be a non-negative whole number of tokens, not {shown(count)}")
+
+
+@message
+class Tags:
+    """What the caller's code says of a call, as it came: nothing here is checked yet."""
+
+    tier: object = None
+    model_id: object = None
+    input_tokens: object = None
+    max_output_tokens: object = None
+
+
+NO_TAGS: Final = Tags()
+
+
+@message
+class Call:
+    """One invocation of a tool: name, arguments, who calls, tags.
+
+    ``args`` and ``kwargs`` are the arguments as the function will get them; ``arguments`` the same by name:
+    ``names`` are those of the positional parameters, ``rest`` that of a ``*args``.
+    ``contexts`` are the contexts that say who calls, the nearest first; ``roles`` are those of the current one.
+    """
+
+    tool: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    names: tuple[str, ...]
+    contexts: tuple[AnyContext, ...]
+    roles: Sequence[str] = ()
+    rest: str | None = None
+    tags: Tags = NO_TAGS
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The validated arguments by name; what a ``*args`` parameter took is under its name."""
+        names, args = self.names, self.args
+        found = dict(zip(names, args, strict=False))
+        if self.rest is not None and len(args) > len(names):
+            found[self.rest] = args[len(names) :]
+        for name, value in self.kwargs.items():
+            found.setdefault(name, value)  # a keyword may have the name of a positional-only argument
+        return found
+
+    def value(self, field: str) -> Any:
+        """The nearest context's value for ``agent_id``, ``session_id``, … or None."""
+        for context in self.contexts:
+            found = getattr(context, field)
+            if found is not None:
+                return found
+        return None
+
+
+Bound = Literal["worst_case", "input_only", "declared"]
+
+
+@message
+class Estimate:
+    """The most that a call may cost, known before it runs.
+
+    ``usd`` is exact, and ``nano`` the same in whole nanodollars, rounded up; both None where the cost is not known
+    and nothing asked for it. ``bound`` says what it is: *worst_case* (input and output tokens), *input_only* (a
+    caller's own prices and no output limit: the one estimate that is not a bound), *declared* (a fixed price or a
+    function's).
+    """
+
+    usd: Decimal | None
+    nano: int | None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model_id: str | None = None
+    tier: str | None = None
+    bound: Bound = "declared"
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def cents_up(self) -> int | None:
+        """Whole US cents, rounded up, so that no block reads "2 is over 2"."""
+        return None if self.usd is None else cents_up(self.usd)
+
+
+@message
+class Returned:
+    """The call ended with a value. ``last`` is the last item of a stream, which is where its usage may be."""
+
+    value: object
+    last: object = None
+
+
+@message
+class Raised:
+    """The call ended with an exception."""
+
+    error: BaseException
+
+
+Outcome = Returned | Raised

@@ -1,0 +1,99 @@
+"""The one table of ledgers. A new kind of ledger is a new row, and every test of the suite runs on it.
+
+A *bench* is a ledger on a clock that the test moves. It speaks to sync and async ledgers through the
+package's own ``drive`` and ``adrive``, so that a test is written once, as plain code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final, Literal, TypeVar
+
+from agent_airlock.ledger.accounts import Balance
+from agent_airlock.ledger.commands import A, Balances, Book, Check, Command
+from agent_airlock.ledger.flow import Flow, adrive, ask, drive
+from agent_airlock.ledger.memory import MemoryLedger
+from tests.ledger.clock import DAY_MS, Clock
+
+R = TypeVar("R")
+
+
+class AsyncMemoryLedger:
+    """A memory ledger behind an event loop: each command gives the loop to others, before and after."""
+
+    is_async: ClassVar[Literal[True]] = True
+
+    def __init__(self, inner: MemoryLedger) -> None:
+        self.inner = inner
+
+    def now_ms(self) -> int:
+        return self.inner.now_ms()
+
+    async def apply(self, command: Command[A], /) -> A:
+        await asyncio.sleep(0)
+        answer = self.inner.apply(command)
+        await asyncio.sleep(0)
+        return answer
+
+
+def _memory(clock: Clock, **options: Any) -> Book:
+    return MemoryLedger(clock=clock, **options)
+
+
+def _async_memory(clock: Clock, **options: Any) -> Book:
+    return AsyncMemoryLedger(MemoryLedger(clock=clock, **options))
+
+
+LEDGERS: Final[dict[str, Callable[..., Book]]] = {
+    "memory": _memory,
+    "async memory": _async_memory,
+}
+SYNC_LEDGERS: Final = ("memory",)
+"""Those that threads share."""
+
+
+class Bench:
+    """A ledger, its clock, and one way to speak to it."""
+
+    def __init__(self, name: str, runner: asyncio.Runner, **options: Any) -> None:
+        self.clock = Clock()
+        self.book = LEDGERS[name](self.clock, **options)
+        self._runner = runner
+
+    def run(self, flow: Flow[R]) -> R:
+        return self._runner.run(adrive(flow)) if self.book.is_async else drive(flow)
+
+    def apply(self, command: Command[A]) -> A:
+        return self.run(ask(self.book, command))
+
+    def balances(self, scope: str | None = None) -> dict[str, Balance]:
+        """By account id."""
+        return {balance.account.id: balance for balance in self.apply(Balances(scope))}
+
+    def balance(self, scope: str = "agent:a") -> Balance:
+        (balance,) = self.apply(Balances(scope))
+        return balance
+
+    def audit_totals(self, when: str = "at the end") -> None:
+        """Totals are the sum of the rows."""
+        assert self.apply(Check()).problems == (), when
+
+    def audit(self) -> None:
+        """The end of every test: totals are the sum of the rows, and no hold outlives its lease."""
+        self.audit_totals()
+        self.clock.ms = self.book.now_ms() + 1_000 * DAY_MS
+        leaked = [balance for balance in self.apply(Balances()) if balance.held]
+        assert leaked == [], "held, though every lease has ended"
+        self.audit_totals("when every lease has ended")
+
+
+@contextmanager
+def open_bench(name: str = "memory", *, audited: bool = True, **options: Any) -> Iterator[Bench]:
+    """A bench for as long as the block runs. If the block ends well, it ends with an audit."""
+    with asyncio.Runner() as runner:
+        bench = Bench(name, runner, **options)
+        yield bench
+        if audited:
+            bench.audit()
