@@ -117,6 +117,9 @@ class Call:
     rest: str | None = None
     tags: Tags = NO_TAGS
 
+    def __repr__(self) -> str:
+        return f"<Call of {self.tool}>"  # its arguments are nobody's but the tool's
+
     @property
     def arguments(self) -> dict[str, Any]:
         """The validated arguments by name; what a ``*args`` parameter took is under its name."""
@@ -174,12 +177,18 @@ class Returned:
     value: object
     last: object = None
 
+    def __repr__(self) -> str:
+        return "<Returned>"
+
 
 @message
 class Raised:
     """The call ended with an exception."""
 
     error: BaseException
+
+    def __repr__(self) -> str:
+        return f"<Raised {type(self.error).__name__}>"
 
 
 Outcome = Returned | Raised

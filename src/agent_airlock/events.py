@@ -56,7 +56,7 @@ class Event:
     kind: EventKind
     tool: str
     call_id: str | None = None
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 Listener = Callable[[Event], object]

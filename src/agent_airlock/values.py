@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, cast, dataclass_transform
 
 _T = TypeVar("_T")
 
@@ -18,7 +18,8 @@ def message(cls: type[_T]) -> type[_T]:
     """
     decorate: Any = dataclass(slots=True, repr=False, eq=False)
     made: Any = decorate(cls)
-    made.__repr__ = _repr
+    if "__repr__" not in cls.__dict__:
+        made.__repr__ = _repr
     made.__eq__ = _eq
     made.__hash__ = _hash
     answer: type[_T] = made
@@ -39,7 +40,8 @@ def _eq(self: Any, other: object) -> bool:
 
 
 def _slots(value: Any) -> tuple[str, ...]:
-    names: tuple[str, ...] = type(value).__slots__
+    kind = cast("Any", type(value))
+    names: tuple[str, ...] = kind.__slots__
     return names
 
 

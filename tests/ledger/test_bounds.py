@@ -113,6 +113,32 @@ def test_leases_of_many_lengths_leave_no_more_behind_than_one() -> None:
         assert many - one < 50_000
 
 
+def test_scopes_without_end_leave_nothing_behind_when_their_period_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions come and go: no account, line or sum of theirs stays for ever."""
+    monkeypatch.setattr(memory, "MAX_OVER_ACCOUNTS", 100)
+
+    def sessions(bench: Bench, first: int, count: int) -> int:
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        for n in range(first, first + count):
+            start = START_MS + n * HOUR_MS
+            session = account(f"session:{n:06}", "hour", Period(start, start + HOUR_MS))
+            bench.apply(reserve(f"r{n:06}", hold(1, 5, session)))
+            bench.apply(settle(f"r{n:06}"))
+            bench.clock.tick(3_600)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    with open_bench("memory", max_ended=10) as bench:
+        tracemalloc.start()
+        try:
+            sessions(bench, 0, 1_000)
+            grown = sessions(bench, 1_000, 2_000)
+        finally:
+            tracemalloc.stop()
+    assert grown < 150_000, f"{grown / 2_000:.0f} bytes for each session that is long over"
+
+
 def test_rule_7_more_leases_end_at_once_than_one_command_sweeps_and_all_are_counted() -> None:
     calls = 10 * memory.SWEEP + 1
     with open_bench("memory") as bench:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from agent_airlock.ledger import folds, memory
+from agent_airlock.ledger import memory
 from agent_airlock.ledger.accounts import Labels
 from agent_airlock.ledger.commands import Check, Entries, EntriesPage, Forgotten, Settled, State
 from agent_airlock.ledger.memory import MemoryLedger

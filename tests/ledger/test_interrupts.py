@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import pytest
 
-from agent_airlock.ledger import memory, rules
-from agent_airlock.ledger.commands import Balances
+from agent_airlock import ledger
+from agent_airlock.ledger.commands import Balances, Entries
 from tests.ledger.ledgers import Bench, open_bench
 from tests.ledger.words import charge, hold, release, reserve, settle
 
@@ -32,7 +32,7 @@ STORIES: Final[dict[str, list[Any]]] = {
     "forgetting": [charge(f"r{n}", *HOLDS, actual=1) for n in range(3)],
     "forgetting presumed money": [*[reserve(f"r{n}", hold(1, 20)) for n in range(3)], 61, Balances()],
 }
-_FILES: Final = {str(Path(module.__file__ or "")) for module in (memory, rules)}
+_FILES: Final = {str(path) for path in Path(ledger.__file__).parent.glob("*.py")}
 
 
 def _interrupted(work: Callable[[], object], at: int) -> bool:
@@ -89,5 +89,7 @@ def test_an_interrupted_command_is_done_or_not_done(name: str) -> None:
                 if not isinstance(command, int):
                     bench.apply(command)
             assert bench.balances() == wanted, f"interrupted at line {at}, then sent again"
+            ids = [entry.id for entry in bench.apply(Entries()).entries]
+            assert len(ids) == len(set(ids)), f"interrupted at line {at}: an entry stands twice"
         at += 1
     assert at > 5, "nothing was interrupted"

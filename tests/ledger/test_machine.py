@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.parametrize("ledger", LEDGERS)
 def test_rules_1_to_5_hold_after_every_command(ledger: str, max_ended: int) -> None:
     kind = type("Kind", (Machine,), {"ledger": ledger, "max_ended": max_ended})
-    tries = 60 if ledger == "memory" else 20
+    tries = 100 if ledger == "memory" else 25
     run_state_machine_as_test(
         kind, settings=settings(max_examples=tries, stateful_step_count=40, report_multiple_bugs=False)
     )

@@ -269,7 +269,7 @@ class MemoryLedger:
     def _drop_line(self, account: Account) -> None:
         """Forget the account's line, but not the time that it had: no later period may reach back into it."""
         period = self._lines.get(account.line)
-        if period != account.period or period.end_ms is None:
+        if period is None or period != account.period or period.end_ms is None:
             return
         floor = floor_of(account.window)
         known = self._lines.get(floor)

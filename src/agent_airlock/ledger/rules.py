@@ -65,7 +65,7 @@ ReleaseResult = tuple[ReleaseAnswer, Change | None]
 
 def _grant(row: Reservation | None, rows: Rows, command: Reserve, now: int, lines: Lines) -> ReserveResult:
     """Every hold fits, or none is made (rules 1 and 2)."""
-    after = []
+    after: list[Balance] = []
     holds = command.holds
     for hold in holds:
         account = hold.account
@@ -79,10 +79,7 @@ def _grant(row: Reservation | None, rows: Rows, command: Reserve, now: int, line
             return _why_not(rows, command, now, lines), None
         old = rows.get(account.id) or Balance(account)
         held = old.held + amount
-        if limit is None or limit > MAX_AMOUNT:
-            room = MAX_AMOUNT
-        else:
-            room = limit
+        room = MAX_AMOUNT if limit is None or limit > MAX_AMOUNT else limit
         if (
             old.settled + old.presumed + held > room
             or now < period.start_ms
@@ -326,8 +323,8 @@ def _move(
     was_held = row.state is HELD
     was_presumed = row.state is PRESUMED
     holds = row.holds
-    before = []
-    after = []
+    before: list[Balance] = []
+    after: list[Balance] = []
     for hold in holds:
         account = hold.account
         amount = hold.amount

@@ -1,0 +1,137 @@
+"""A gate in front of every tool and model call of an agent: none passes unless its worst case fits the budget."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .budgets import Budget as Budget
+    from .call import TokenUsage as TokenUsage
+    from .caps import BudgetConfig as BudgetConfig
+    from .checks.modes import UnknownArgsMode as UnknownArgsMode
+    from .config import AirlockConfig as AirlockConfig
+    from .context import AirlockContext as AirlockContext
+    from .context import ContextExtractor as ContextExtractor
+    from .context import get_current_context as get_current_context
+    from .context import reset_context as reset_context
+    from .context import set_current_context as set_current_context
+    from .cost import Cost as Cost
+    from .cost_tracking import CostRecord as CostRecord
+    from .cost_tracking import CostSummary as CostSummary
+    from .cost_tracking import CostTracker as CostTracker
+    from .cost_tracking import get_global_tracker as get_global_tracker
+    from .cost_tracking import set_global_tracker as set_global_tracker
+    from .decorator import Airlock as Airlock
+    from .decorator import airlock as airlock
+    from .events import Event as Event
+    from .events import EventKind as EventKind
+    from .exceptions import AirlockBlocked as AirlockBlocked
+    from .exceptions import AirlockBudgetExceeded as AirlockBudgetExceeded
+    from .exceptions import AirlockError as AirlockError
+    from .exceptions import BlockReason as BlockReason
+    from .exceptions import BudgetExceededError as BudgetExceededError
+    from .exceptions import GhostArgumentsBlocked as GhostArgumentsBlocked
+    from .exceptions import LedgerCorrupt as LedgerCorrupt
+    from .exceptions import LedgerError as LedgerError
+    from .exceptions import LedgerUnavailable as LedgerUnavailable
+    from .exceptions import LedgerUnavailableBlocked as LedgerUnavailableBlocked
+    from .exceptions import NothingSpent as NothingSpent
+    from .exceptions import PolicyMutationError as PolicyMutationError
+    from .exceptions import PolicyViolation as PolicyViolation
+    from .exceptions import TicketUsedError as TicketUsedError
+    from .exceptions import UnknownModelError as UnknownModelError
+    from .exceptions import UnknownTierError as UnknownTierError
+    from .exceptions import UnpricedCall as UnpricedCall
+    from .exceptions import ValidationBlocked as ValidationBlocked
+    from .ledger.memory import MemoryLedger as MemoryLedger
+    from .policy import SecurityPolicy as SecurityPolicy
+    from .policy_presets import STRICT_MODEL_TIER_BUDGET as STRICT_MODEL_TIER_BUDGET
+    from .policy_presets import strict_tier_budget_policy as strict_tier_budget_policy
+    from .prices import Reach as Reach
+    from .reconciliation import ReconciliationRecord as ReconciliationRecord
+    from .self_heal import AirlockResponse as AirlockResponse
+    from .self_heal import BlockedResult as BlockedResult
+    from .self_heal import handle_blocked as handle_blocked
+    from .self_heal import handle_budget_exceeded as handle_budget_exceeded
+    from .self_heal import handle_ghost_arguments as handle_ghost_arguments
+    from .self_heal import handle_ledger_unavailable as handle_ledger_unavailable
+    from .self_heal import handle_policy_violation as handle_policy_violation
+    from .self_heal import handle_validation_error as handle_validation_error
+    from .tiers import BudgetEstimate as BudgetEstimate
+    from .tiers import ModelTierBudget as ModelTierBudget
+    from .tiers import TierBudget as TierBudget
+
+_ROOMS = {
+    "Airlock": "decorator",
+    "AirlockBlocked": "exceptions",
+    "AirlockBudgetExceeded": "exceptions",
+    "AirlockConfig": "config",
+    "AirlockContext": "context",
+    "AirlockError": "exceptions",
+    "AirlockResponse": "self_heal",
+    "BlockReason": "exceptions",
+    "BlockedResult": "self_heal",
+    "Budget": "budgets",
+    "BudgetConfig": "caps",
+    "BudgetEstimate": "tiers",
+    "BudgetExceededError": "exceptions",
+    "ContextExtractor": "context",
+    "Cost": "cost",
+    "CostRecord": "cost_tracking",
+    "CostSummary": "cost_tracking",
+    "CostTracker": "cost_tracking",
+    "Event": "events",
+    "EventKind": "events",
+    "GhostArgumentsBlocked": "exceptions",
+    "LedgerCorrupt": "exceptions",
+    "LedgerError": "exceptions",
+    "LedgerUnavailable": "exceptions",
+    "LedgerUnavailableBlocked": "exceptions",
+    "MemoryLedger": "ledger.memory",
+    "ModelTierBudget": "tiers",
+    "NothingSpent": "exceptions",
+    "PolicyMutationError": "exceptions",
+    "PolicyViolation": "exceptions",
+    "Reach": "prices",
+    "ReconciliationRecord": "reconciliation",
+    "STRICT_MODEL_TIER_BUDGET": "policy_presets",
+    "SecurityPolicy": "policy",
+    "TicketUsedError": "exceptions",
+    "TierBudget": "tiers",
+    "TokenUsage": "call",
+    "UnknownArgsMode": "checks.modes",
+    "UnknownModelError": "exceptions",
+    "UnknownTierError": "exceptions",
+    "UnpricedCall": "exceptions",
+    "ValidationBlocked": "exceptions",
+    "airlock": "decorator",
+    "get_current_context": "context",
+    "get_global_tracker": "cost_tracking",
+    "handle_blocked": "self_heal",
+    "handle_budget_exceeded": "self_heal",
+    "handle_ghost_arguments": "self_heal",
+    "handle_ledger_unavailable": "self_heal",
+    "handle_policy_violation": "self_heal",
+    "handle_validation_error": "self_heal",
+    "reset_context": "context",
+    "set_current_context": "context",
+    "set_global_tracker": "cost_tracking",
+    "strict_tier_budget_policy": "policy_presets",
+}
+"""Public name → the room it lives in. Loaded when it is first asked for."""
+
+__all__ = list(_ROOMS)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOMS.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{room}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

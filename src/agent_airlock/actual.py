@@ -1,0 +1,79 @@
+"""What a call really spent, read from how it ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .call import Outcome, Raised, TokenUsage
+from .dialects.usage import MalformedUsage, reported_usage
+from .events import LOGGER
+from .exceptions import NothingSpent, UnknownModelError
+from .ledger.accounts import Amounts, Unit
+from .money import nano_from_usd_half_even
+from .quote import Quote
+from .values import message
+
+_NOTHING: Final[Mapping[Unit, int]] = {}
+
+# An attribute of an Enum class costs 70 ns before Python 3.12.
+_USD: Final = Unit.USD
+_TOKENS: Final = Unit.TOKENS
+_CALLS: Final = Unit.CALLS
+
+
+@message
+class Spent:
+    """``nothing``: all of it is given back. ``usage`` is what the call reported, None where it reported none."""
+
+    amounts: Amounts
+    usage: TokenUsage | None
+    nothing: bool = False
+
+
+def spent_by(quote: Quote, outcome: Outcome) -> Spent:
+    """The real cost: as reported, else at the estimate; nothing where the tool says so.
+
+    ``on_unknown_usage="release"`` is about calls that returned. One that raised, or was cancelled, may have been billed
+    all the same, so it is booked at its estimate unless it says otherwise.
+    """
+    estimate = quote.estimate
+    if isinstance(outcome, Raised):
+        error = outcome.error
+        if isinstance(error, (NothingSpent, *quote.gate.nothing_spent_on)):
+            return Spent(_NOTHING, None, True)
+        usage = _usage(quote, error)
+    else:
+        usage = _usage(quote, outcome.value)
+        if usage is None and outcome.last is not None:
+            usage = _usage(quote, outcome.last)
+    priced_by_tokens = quote.cost.kind == "model"
+    returned = not isinstance(outcome, Raised)
+    if usage is None and priced_by_tokens and returned and quote.gate.policy.on_unknown_usage == "release":
+        return Spent(_NOTHING, None, True)
+    if usage is None:
+        return at_estimate(quote)
+    nano = estimate.nano
+    if priced_by_tokens:
+        try:
+            nano = nano_from_usd_half_even(quote.tracker.calculate_cost(usage, estimate.model_id))
+        except UnknownModelError:
+            LOGGER.warning("%s: its model has no known price; only its tokens are booked", quote.call.tool)
+    return Spent(_amounts(nano, usage.total_tokens), usage)
+
+
+def at_estimate(quote: Quote) -> Spent:
+    """The cost of a call that said nothing of it."""
+    return Spent(_amounts(quote.estimate.nano, quote.estimate.tokens), None)
+
+
+def _amounts(nano: int | None, tokens: int) -> dict[Unit, int]:
+    return {_TOKENS: tokens, _CALLS: 1} if nano is None else {_USD: nano, _TOKENS: tokens, _CALLS: 1}
+
+
+def _usage(quote: Quote, result: object) -> TokenUsage | None:
+    try:
+        return reported_usage(result)
+    except MalformedUsage as error:
+        LOGGER.warning("%s: %s; it is booked as if it had reported none", quote.call.tool, error)
+        return None

@@ -1,0 +1,1 @@
+"""How the providers' APIs say model, input, output limit and usage. Pure: values in, values out."""
