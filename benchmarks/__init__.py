@@ -1,0 +1,1 @@
+"""Speed, measured: ``python -m benchmarks``. No test depends on a duration; these figures are for people."""
