@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -14,7 +13,7 @@ from .values import message, shown
 MAX_TOKENS: Final = 2**53 - 1
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@message
 class TokenUsage:
     """Tokens of one model call.
 
@@ -30,35 +29,26 @@ class TokenUsage:
         ValueError: a count that is not a whole, non-negative number, or a part larger than its whole.
     """
 
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    cache_write_1h_tokens: int
-    reasoning_tokens: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
 
-    def __init__(
-        self,
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        total_tokens: int = 0,
-        cache_read_tokens: int = 0,
-        cache_write_tokens: int = 0,
-        cache_write_1h_tokens: int = 0,
-        reasoning_tokens: int = 0,
-    ) -> None:
-        check_tokens(input_tokens, "input_tokens")
-        check_tokens(output_tokens, "output_tokens")
-        check_tokens(total_tokens, "total_tokens")
-        _set(self, "input_tokens", input_tokens)
-        _set(self, "output_tokens", output_tokens)
-        _set(self, "total_tokens", total_tokens or input_tokens + output_tokens)
-        _set(self, "cache_read_tokens", cache_read_tokens)
-        _set(self, "cache_write_tokens", cache_write_tokens)
-        _set(self, "cache_write_1h_tokens", cache_write_1h_tokens)
-        _set(self, "reasoning_tokens", reasoning_tokens)
-        if cache_read_tokens or cache_write_tokens or cache_write_1h_tokens or reasoning_tokens:
+    def __post_init__(self) -> None:
+        check_tokens(self.input_tokens, "input_tokens")
+        check_tokens(self.output_tokens, "output_tokens")
+        check_tokens(self.total_tokens, "total_tokens")
+        if not self.total_tokens:
+            self.total_tokens = self.input_tokens + self.output_tokens  # type: ignore[misc]  # not shown to anyone yet
+        if (
+            self.cache_read_tokens != 0
+            or self.cache_write_tokens != 0
+            or self.cache_write_1h_tokens != 0
+            or self.reasoning_tokens != 0
+        ):
             self._check_parts()
 
     def _check_parts(self) -> None:
@@ -70,9 +60,6 @@ class TokenUsage:
             raise ValueError("cache_write_1h_tokens is a part of cache_write_tokens")
         if self.reasoning_tokens > self.output_tokens:
             raise ValueError("reasoning_tokens is a part of output_tokens")
-
-
-_set: Final = object.__setattr__  # how a frozen value is filled; two are made in every priced call
 
 
 def check_tokens(count: object, what: str) -> int:

@@ -60,6 +60,8 @@ __all__ = [
 ]
 
 Pricing = Mapping[str, Mapping[str, USDLike]]
+_USD: Final = Unit.USD  # an attribute of an Enum class costs 70 ns before Python 3.12
+_TOKENS: Final = Unit.TOKENS
 _COST: Final = "the cost of CostTracker.record"
 
 
@@ -79,7 +81,7 @@ class Tracked:
 class Epoch(Spend):
     """One life of a tracker, from a reset to the next: its accounts, and the holds that count on them."""
 
-    __slots__ = ("holds", "warn_at")
+    __slots__ = ("holds", "warn_at", "warns")
 
     def __init__(self, ledger: Ledger, budget: BudgetConfig) -> None:
         super().__init__(ledger, f"tracker:{IDS.make(ledger.now_ms())}")
@@ -89,10 +91,11 @@ class Epoch(Spend):
             Hold(account, 0, limit) for account, limit in zip((self.usd, self.tokens, self.calls), limits, strict=True)
         )
         self.warn_at = tuple(budget.warn_amount(limit) for limit in limits)
+        self.warns = any(mark is not None for mark in self.warn_at)
 
     def counting(self, amounts: Amounts) -> tuple[Hold, ...]:
         """The holds of a call that was not held: those of the units that it spent."""
-        return self.holds if amounts.get(Unit.USD) or amounts.get(Unit.TOKENS) else self.holds[2:]
+        return self.holds if amounts.get(_USD) or amounts.get(_TOKENS) else self.holds[2:]
 
     def holds_for(self, estimate: Estimate) -> tuple[Hold, ...]:
         """The holds of a call before it runs.
@@ -281,7 +284,7 @@ class CostTracker:
 
     def warn(self, epoch: Epoch, answer: Settled, call_id: str, tool: str, listener: Listener | None = None) -> None:
         """Tell, once, that a session passed its warning mark."""
-        if answer.repeated or not any(epoch.warn_at):
+        if answer.repeated or not epoch.warns:
             return
         for before, after in zip(answer.before, answer.after, strict=True):
             for account, mark in zip((epoch.usd, epoch.tokens), epoch.warn_at, strict=False):

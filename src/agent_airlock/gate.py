@@ -20,6 +20,7 @@ from .ledger.commands import (
     ReserveAnswer,
     Reserved,
     Settle,
+    SettleAnswer,
     Settled,
     State,
     WrongPeriod,
@@ -89,7 +90,8 @@ def _reserve(quote: Quote, plan: Plan) -> Flow[ReserveAnswer]:
     gate = quote.gate
     command = Reserve(plan.id, IDS.nonce, plan.holds, gate.lease_ms, quote.labels)
     try:
-        return (yield from ask(plan.book, command))
+        answer: ReserveAnswer = yield plan.book, command
+        return answer
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -186,7 +188,7 @@ def _settle(quote: Quote, plan: Plan, spent: Spent, *, charged: bool = False) ->
     """Book it; whether the book has it."""
     verb = Charge if charged else Settle
     try:
-        answer = yield from ask(plan.book, verb(plan.id, plan.holds, spent.amounts, quote.labels))
+        answer: SettleAnswer = yield plan.book, verb(plan.id, plan.holds, spent.amounts, quote.labels)
         if isinstance(answer, Forgotten):
             # Its row is gone, the money is not: book it under a new id, once, and say so.
             _tell(quote, EventKind.FORGOTTEN, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
@@ -200,7 +202,10 @@ def _settle(quote: Quote, plan: Plan, spent: Spent, *, charged: bool = False) ->
     if not isinstance(answer, Settled):
         _tell_failure(quote, plan, "settle", None)
         return False
-    tell_settled(quote, plan, answer)
+    if charged:
+        quote.tracker.warn(quote.epoch, answer, plan.id, quote.call.tool, quote.gate.config.on_event)
+    else:
+        tell_settled(quote, plan, answer)
     return True
 
 

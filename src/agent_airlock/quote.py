@@ -105,12 +105,15 @@ class Gate:
         if tracker.budget.caps_a_call:
             check_tracker_call(tracker.budget, estimate)
         budgets = self.budgets
-        values = budgets.values(call, estimate.tier, estimate.model_id)
-        budgets.check_call(values, estimate)
+        values: tuple[str | None, ...] = ()
+        if budgets.budgets:
+            values = budgets.values(call, estimate.tier, estimate.model_id)
+            budgets.check_call(values, estimate)
         labels = Labels(call.tool, estimate.model_id, estimate.tier, call.value("agent_id"), call.value("session_id"))
         epoch = tracker.epoch
         quote = Quote(self, call, tracker, epoch, cost, estimate, values, labels, ())
-        quote.plans = self.plans(quote, self.ledger.now_ms())  # type: ignore[misc]  # only now it is complete
+        if budgets.budgets or tracker.budget.caps_a_session:
+            quote.plans = self.plans(quote, self.ledger.now_ms())  # type: ignore[misc]  # only now it is complete
         return quote
 
     def plans(self, quote: Quote, now_ms: int) -> tuple[Plan, ...]:

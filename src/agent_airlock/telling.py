@@ -32,8 +32,10 @@ def tell_settled(quote: Quote, plan: Plan, answer: Settled) -> None:
         quote.tracker.warn(quote.epoch, answer, plan.id, quote.call.tool, quote.gate.config.on_event)
     if answer.repeated:
         return
-    if any(before.presumed > after.presumed for before, after in zip(answer.before, answer.after, strict=True)):
-        _tell(quote, EventKind.PRESUMED, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
+    for before, after in zip(answer.before, answer.after):  # noqa: B905  (both are of the same holds)
+        if before.presumed > after.presumed:
+            _tell(quote, EventKind.PRESUMED, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
+            break
     for slot, before, after in zip(plan.slots, answer.before, answer.after, strict=False):
         mark = slot.warn_amount
         if mark is not None and crossed(before, after, mark):
@@ -51,8 +53,9 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
     """The end of a call: reconciliation, a broken bound, the tracker's callbacks, and, if it is booked, the event."""
     listener = quote.gate.config.on_event
     # Budgets of the `call` window ask no ledger, so those that observe speak here.
-    for slot in quote.gate.budgets.observed(quote.values, quote.estimate):
-        _tell_would_block(quote, slot, id)
+    if quote.values or quote.gate.policy.budgets:
+        for slot in quote.gate.budgets.observed(quote.values, quote.estimate):
+            _tell_would_block(quote, slot, id)
     if spent.nothing:
         if booked and heard(EventKind.RELEASED, listener):
             _tell(quote, EventKind.RELEASED, id, {})

@@ -18,7 +18,7 @@ import agent_airlock
 SECONDS: Final = 30
 
 
-def in_child(work: Callable[[], object]) -> str:
+def in_child(work: Callable[[], object], seconds: float = SECONDS) -> str:
     """What ``work`` returns in a forked child, as text; an exception as its name and text."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
@@ -33,7 +33,7 @@ def in_child(work: Callable[[], object]) -> str:
         os._exit(0)
     os.close(writing)
     try:
-        if not select.select([reading], [], [], SECONDS)[0]:
+        if not select.select([reading], [], [], seconds)[0]:
             raise AssertionError("the forked child hangs")
         return os.read(reading, 65_536).decode()
     finally:

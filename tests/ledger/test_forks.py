@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from agent_airlock.ledger import default_ledger, finalisers
 from agent_airlock.ledger.commands import Check
+from agent_airlock.ledger.flow import ask
 from agent_airlock.ledger.ids import IDS
 from agent_airlock.ledger.memory import MemoryLedger
+from tests.ledger.books import Scripted
 from tests.ledger.clock import START_MS
 from tests.ledger.ledgers import Bench, open_bench
 from tests.ledger.processes import in_child
@@ -91,6 +95,46 @@ def test_a_child_of_a_process_whose_thread_holds_the_lock_does_not_hang() -> Non
     finally:
         leave.set()
         thread.join()
+
+
+def test_a_child_forked_while_a_thread_makes_the_default_ledger_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, leave = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def make() -> MemoryLedger:
+        if os.getpid() == parent:
+            inside.set()
+            leave.wait(30)
+        return MemoryLedger()
+
+    monkeypatch.setattr("agent_airlock.ledger.MemoryLedger", make)
+    monkeypatch.setattr("agent_airlock.ledger._default", None)
+    thread = threading.Thread(target=default_ledger)
+    thread.start()
+    try:
+        assert inside.wait(30)
+        assert in_child(lambda: default_ledger().now_ms() > 0, seconds=2) == "True"
+    finally:
+        leave.set()
+        thread.join()
+
+
+def test_a_child_forked_by_a_flow_put_aside_runs_its_own(memory: Bench) -> None:
+    """The same befalls a new thread of the child that gets the number of a thread which drained in the parent."""
+    told = []
+
+    class Forks(Scripted):
+        def apply(self, command: Any, /) -> Any:
+            def child() -> int:
+                finalisers.later(ask(Scripted("answer"), Check()))
+                memory.apply(Check())
+                return finalisers.waiting()
+
+            told.append(in_child(child))
+
+    finalisers.later(ask(Forks(), Check()))
+    memory.apply(Check())
+    assert told == ["0"], "flows that wait in the child after a command"
 
 
 def test_ids_and_nonce_of_a_child_are_its_own() -> None:

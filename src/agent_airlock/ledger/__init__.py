@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from typing import Final
 
 from .memory import MemoryLedger
 
-_lock: Final = threading.Lock()
+_lock = threading.Lock()
 _default: MemoryLedger | None = None
 
 
@@ -22,3 +22,12 @@ def default_ledger() -> MemoryLedger:
         if _default is None:
             _default = MemoryLedger()
         return _default
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()  # another thread, which the child does not have, may have held it
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_after_fork)

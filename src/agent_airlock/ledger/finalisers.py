@@ -51,7 +51,8 @@ def drain() -> None:
 
 
 def _forget() -> None:
-    """In a forked child: these flows belong to the parent, which will run them."""
+    """In a forked child: these flows belong to the parent, which will run them; and only this thread lives on."""
+    _draining.clear()
     while not _QUEUE.empty():
         _QUEUE.get_nowait().close()
 

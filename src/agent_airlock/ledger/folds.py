@@ -15,8 +15,9 @@ _OVERFLOW: Final[FoldKey] = ("+", None, None)
 
 Sums = tuple[int, int]
 """Settled, presumed."""
-Update = tuple[str, FoldKey, Sums]
-"""An account's id, the labels, and their new sums."""
+Update = tuple[str, dict[FoldKey, Sums]]
+"""An account's id, and its new sums by labels."""
+_NO_SUMS: Final[Sums] = (0, 0)
 
 
 class Folds:
@@ -27,30 +28,27 @@ class Folds:
     def __init__(self) -> None:
         self._sums: dict[str, dict[FoldKey, Sums]] = {}
 
-    def with_row(self, row: Reservation) -> list[Update]:
-        """The sums of the row's accounts with what it booked in them. Nothing is changed."""
-        labels = row.labels
-        presumed = row.state is PRESUMED
-        updates: list[Update] = []
-        for hold, amount in zip(row.holds, row.booked):  # noqa: B905  (both are of the row)
-            id, key = hold.account.id, (labels.tool, labels.model, labels.tier)
-            sums = self._sums.get(id)
-            if sums is None:
-                settled = assumed = 0
-            else:
-                if key not in sums and len(sums) >= MAX_FOLDS:
-                    key = _OVERFLOW
-                settled, assumed = sums.get(key, (0, 0))
-            updates.append((id, key, (settled, assumed + amount) if presumed else (settled + amount, assumed)))
-        return updates
+    def with_rows(self, rows: Iterable[Reservation]) -> list[Update]:
+        """The sums of the rows' accounts with what they booked in them. Nothing is changed."""
+        new: dict[str, dict[FoldKey, Sums]] = {}
+        for row in rows:
+            labels = row.labels
+            label = (labels.tool, labels.model, labels.tier)
+            presumed = row.state is PRESUMED
+            for hold, amount in zip(row.holds, row.booked):  # noqa: B905  (both are of the row)
+                id = hold.account.id
+                sums = new.get(id)
+                if sums is None:
+                    sums = new[id] = dict(self._sums.get(id, ()))
+                key = label if label in sums or len(sums) < MAX_FOLDS else _OVERFLOW
+                settled, assumed = sums.get(key, _NO_SUMS)
+                sums[key] = (settled, assumed + amount) if presumed else (settled + amount, assumed)
+        return list(new.items())
 
     def put(self, updates: Iterable[Update]) -> None:
-        """Write what :meth:`with_row` worked out; twice is the same as once."""
-        for id, key, amounts in updates:
-            sums = self._sums.get(id)
-            if sums is None:
-                sums = self._sums[id] = {}
-            sums[key] = amounts
+        """Write what :meth:`with_rows` worked out; twice is the same as once."""
+        for id, sums in updates:
+            self._sums[id] = sums
 
     def keep(self, ids: Container[str]) -> None:
         """Forget the sums of all other accounts."""

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from itertools import islice, takewhile
 from typing import Any, ClassVar, Final, Literal
 
 from ..exceptions import LedgerUnavailable
@@ -42,7 +43,7 @@ MAX_LANES: Final = 64
 SWEEP: Final = 64
 """Ended leases that one command sweeps, at most."""
 
-Folding = tuple[Reservation, list[Update]]
+Folding = tuple[list[Reservation], list[Update]]
 _waiting = finalisers.waiting
 _NEVER: Final = float("inf")
 
@@ -226,27 +227,30 @@ class MemoryLedger:
     def _forget(self) -> None:
         """Forget what ended too long ago, a batch at a time: what its rows booked becomes sums."""
         ended = self._ended
-        most = self._max_ended - self._batch if len(ended) > self._max_ended else len(ended)
-        while ended and (len(ended) > most or self._is_old(ended[0])):
-            row = ended[0]
-            moved_on = self._rows.get(row.request.id) is not row  # its newer copy comes later
-            self._folding = (row, [] if moved_on else self._folds.with_row(row))
-            self._finish_folding(self._folding)
+        spare = len(ended) - self._max_ended
+        most = spare + self._batch if spare > 0 else 0
+        rows = list(islice(ended, most)) or list(takewhile(self._is_old, islice(ended, self._batch)))
+        # Of a row that moved on since, the newer copy comes later.
+        gone = [row for row in rows if self._rows.get(row.request.id) is row]
+        self._folding = (rows, self._folds.with_rows(gone))
+        self._finish_folding(self._folding)
         self._forget_at = len(ended) + self._batch
 
     def _is_old(self, row: Reservation) -> bool:
         return row.ended_ms + max(DAY_MS, 10 * row.lease_ms) < self._seen_ms
 
     def _finish_folding(self, folding: Folding) -> None:
-        row, sums = folding
-        self._folds.put(sums)
-        id = row.request.id
-        if self._rows.get(id) is row:
-            # The mark first: an id without a row that is not below it would be new.
-            self._forgotten_before = max(id, self._forgotten_before)
-            del self._rows[id]
-        if self._ended and self._ended[0] is row:
-            self._ended.popleft()
+        rows, updates = folding
+        self._folds.put(updates)
+        remembered, ended = self._rows, self._ended
+        # The mark first: an id without a row that is not below it would be new.
+        gone = [row.request.id for row in rows if remembered.get(row.request.id) is row]
+        self._forgotten_before = max([self._forgotten_before, *gone])
+        for id in gone:
+            del remembered[id]
+        for row in rows:
+            if ended and ended[0] is row:
+                ended.popleft()
         self._folding = None
 
     def _drop_accounts(self) -> None:
