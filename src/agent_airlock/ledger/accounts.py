@@ -105,6 +105,8 @@ class Balance:
     overruns: Overrun = NO_OVERRUN
     last_limit: int | None = None
     frozen: bool = False
+    granted: bool = False
+    """Whether a hold was ever granted here: then its line has its period, and need not be looked at again."""
 
     @property
     def total(self) -> int:

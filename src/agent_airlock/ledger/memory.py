@@ -59,9 +59,9 @@ def _refuse_limits(holds: tuple[Hold, ...]) -> None:
 class MemoryLedger:
     """Reservations and spend in memory.
 
-    Bounded: it remembers the newest 100,000 ended ids (and none for longer than 24 hours and ten leases after
-    its end) and folds what it forgets into sums. Of the accounts whose period is over, to which nothing that it
-    remembers points, it keeps at most 10,000. Accounts of the window ``total`` and open holds are never dropped.
+    Bounded: it remembers at most the newest 100,000 ended ids, each for 24 hours and at least ten leases after its
+    end, and folds what it forgets, a hundredth of them at a time, into sums. Of the accounts whose period is over, to
+    which nothing that it remembers points, it keeps at most 10,000. Accounts of the window ``total`` and open holds are never dropped.
 
     After a fork it refuses, in the child, every hold that has a limit: each child would have the whole cap.
 
@@ -93,6 +93,7 @@ class MemoryLedger:
         self._lines: dict[str, Period] = {}
         # Open rows by lease, each in the order of its end: time never runs back, so that is the order of entry.
         self._open: dict[int, OrderedDict[str, Reservation]] = {}
+        self._most_lanes = MAX_LANES
         self._next_expiry: float = _NEVER
         # Ended rows, oldest end first. A row that moved on since has a newer copy further back.
         self._ended: deque[Reservation] = deque()
@@ -106,6 +107,7 @@ class MemoryLedger:
         # What is being written, from before its first step until after its last.
         self._writing: Change | None = None
         self._folding: Folding | None = None
+        self._dropping: list[Account] | None = None
 
     def now_ms(self) -> int:
         """The ledger's time: the highest that its clock has shown."""
@@ -122,7 +124,7 @@ class MemoryLedger:
         if _waiting():
             finalisers.drain()
         with self._lock:
-            if self._writing is not None or self._folding is not None:
+            if self._writing is not None or self._folding is not None or self._dropping is not None:
                 self._finish()
             now = self._clock() // 1_000_000
             if now > self._seen_ms:
@@ -185,16 +187,21 @@ class MemoryLedger:
             self._finish_writing(self._writing)
         if self._folding is not None:
             self._finish_folding(self._folding)
+        if self._dropping is not None:
+            self._finish_dropping(self._dropping)
 
     def _finish_writing(self, change: Change) -> None:
         row, after = change
         id = row.request.id
         balances = self._balances
         for balance in after:
-            account_id = balance.account.id
-            if account_id not in balances and balance.account.period.end_ms is not None:
+            account = balance.account
+            old = balances.get(account.id)
+            if old is None and account.period.end_ms is not None:
                 self._ending += 1
-            balances[account_id] = balance
+            if balance.granted and (old is None or not old.granted):
+                self._lines[account.line] = account.period
+            balances[account.id] = balance
         self._rows[id] = row
         if row.state is HELD:
             self._open_row(row)
@@ -209,16 +216,12 @@ class MemoryLedger:
             self._drop_accounts()
 
     def _open_row(self, row: Reservation) -> None:
-        lines = self._lines
-        for hold in row.holds:
-            account = hold.account
-            if lines.get(account.line) is not account.period:
-                lines[account.line] = account.period
         lease_ms = row.lease_ms
         lane = self._open.get(lease_ms)
         if lane is None:
-            if len(self._open) >= MAX_LANES:
+            if len(self._open) >= self._most_lanes:
                 self._open = {lease: lane for lease, lane in self._open.items() if lane}
+                self._most_lanes = max(MAX_LANES, 2 * len(self._open))
             lane = self._open[lease_ms] = OrderedDict()
         lane[row.request.id] = row
         if row.expires_ms < self._next_expiry:
@@ -256,19 +259,24 @@ class MemoryLedger:
     def _drop_accounts(self) -> None:
         """Drop the accounts whose period is over and to which no remembered reservation points."""
         used = {hold.account.id for row in self._rows.values() for hold in row.holds}
-        self._ending = 0
-        for id, balance in list(self._balances.items()):
-            end = balance.account.period.end_ms
-            if end is None:
-                continue
-            if end > self._seen_ms or id in used:
-                self._ending += 1
-                continue
-            self._drop_line(balance.account)
-            del self._balances[id]
-        self._folds.keep(self._balances)
+        ending = [balance.account for balance in self._balances.values() if balance.account.period.end_ms is not None]
+        over = [account for account in ending if not self._goes_on(account) and account.id not in used]
+        self._ending = len(ending) - len(over)
         # The next look waits for as many more, so that looking costs each new account the same.
         self._most_ending = self._ending + MAX_OVER_ACCOUNTS
+        self._dropping = over
+        self._finish_dropping(over)
+
+    def _goes_on(self, account: Account) -> bool:
+        end = account.period.end_ms
+        return end is None or end > self._seen_ms
+
+    def _finish_dropping(self, accounts: list[Account]) -> None:
+        for account in accounts:
+            self._drop_line(account)
+            self._balances.pop(account.id, None)
+        self._folds.keep(self._balances)
+        self._dropping = None
 
     def _drop_line(self, account: Account) -> None:
         """Forget the account's line, but not the time that it had: no later period may reach back into it."""

@@ -75,9 +75,9 @@ def _grant(row: Reservation | None, rows: Rows, command: Reserve, now: int, line
         end = period.end_ms
         if type(amount) is not int or not (limit is None or type(limit) is int):
             raise no_amount(amount if type(amount) is not int else limit)
-        if lines.get(account.line) is not period and not _fits_its_line(account, lines):
-            return _why_not(rows, command, now, lines), None
         old = rows.get(account.id) or Balance(account)
+        if not old.granted and not _fits_its_line(account, lines):
+            return _why_not(rows, command, now, lines), None
         held = old.held + amount
         room = MAX_AMOUNT if limit is None or limit > MAX_AMOUNT else limit
         if (
@@ -88,7 +88,7 @@ def _grant(row: Reservation | None, rows: Rows, command: Reserve, now: int, line
             or amount < 0
         ):
             return _why_not(rows, command, now, lines), None
-        after.append(Balance(account, old.settled, old.presumed, held, old.overruns, limit))
+        after.append(Balance(account, old.settled, old.presumed, held, old.overruns, limit, False, True))
     if len(holds) > 1:
         _distinct(holds)
     balances = tuple(after)
@@ -352,7 +352,7 @@ def _move(
         frozen = old.frozen
         if held < 0 or presumed < 0 or settled + presumed + held > MAX_AMOUNT:
             settled, frozen = _saturated(account, presumed, held), True
-        after.append(Balance(account, settled, presumed, held, overruns, old.last_limit, frozen))
+        after.append(Balance(account, settled, presumed, held, overruns, old.last_limit, frozen, old.granted))
     moved = Reservation(row.request, target, holds, row.expires_ms, how, actual, now)
     return moved, tuple(before), tuple(after)
 
