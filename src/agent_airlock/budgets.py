@@ -205,8 +205,8 @@ class BudgetSet:
 
     def observed(self, values: tuple[str | None, ...], estimate: Estimate) -> tuple[Slot, ...]:
         """The slots of the ``call`` window that only observe, and would have blocked this call."""
-        if len(values) != len(self.kinds):
-            return ()  # the policy has changed since
+        if not self._per_call:
+            return ()
         return tuple(
             slot for slot in self._call_slots(values) if slot.limit is None and slot.would_block(estimate, None)
         )

@@ -49,6 +49,8 @@ class Quote:
     epoch: Epoch
     cost: Cost
     estimate: Estimate
+    budgets: BudgetSet
+    """The policy's, as they were when the call came."""
     values: tuple[str | None, ...]
     labels: Labels
     plans: tuple[Plan, ...]
@@ -81,6 +83,7 @@ class Gate:
     def _compile(self) -> None:
         self._seen_budgets: Sequence[object] = list(self.policy.budgets)
         self._seen_lease = self.policy.lease
+        self._frozen = self.policy.is_frozen()
         self._set = BudgetSet(self.policy.budgets)
         self.lease_ms = self.policy.lease_ms
 
@@ -88,6 +91,8 @@ class Gate:
     def budgets(self) -> BudgetSet:
         """The policy's budgets, compiled; anew where an unfrozen policy has changed."""
         policy = self.policy
+        if self._frozen:
+            return self._set
         if policy.lease is not self._seen_lease or policy.budgets != self._seen_budgets:
             self._compile()
         return self._set
@@ -111,14 +116,14 @@ class Gate:
             budgets.check_call(values, estimate)
         labels = Labels(call.tool, estimate.model_id, estimate.tier, call.value("agent_id"), call.value("session_id"))
         epoch = tracker.epoch
-        quote = Quote(self, call, tracker, epoch, cost, estimate, values, labels, ())
+        quote = Quote(self, call, tracker, epoch, cost, estimate, budgets, values, labels, ())
         if budgets.budgets or tracker.budget.caps_a_session:
             quote.plans = self.plans(quote, self.ledger.now_ms())  # type: ignore[misc]  # only now it is complete
         return quote
 
     def plans(self, quote: Quote, now_ms: int) -> tuple[Plan, ...]:
         """The holds of a quote at a ledger's time: on the tracker's book, then on the gate's."""
-        slots = self.budgets.slots(quote.values, now_ms)
+        slots = quote.budgets.slots(quote.values, now_ms)
         exact = quote.cost.kind != "model"
         made, kept = holds(slots, quote.estimate, exact=exact) if slots else ((), ())
         epoch, id = quote.epoch, IDS.make(now_ms)

@@ -53,9 +53,8 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
     """The end of a call: reconciliation, a broken bound, the tracker's callbacks, and, if it is booked, the event."""
     listener = quote.gate.config.on_event
     # Budgets of the `call` window ask no ledger, so those that observe speak here.
-    if quote.values or quote.gate.policy.budgets:
-        for slot in quote.gate.budgets.observed(quote.values, quote.estimate):
-            _tell_would_block(quote, slot, id)
+    for slot in quote.budgets.observed(quote.values, quote.estimate):
+        _tell_would_block(quote, slot, id)
     if spent.nothing:
         if booked and heard(EventKind.RELEASED, listener):
             _tell(quote, EventKind.RELEASED, id, {})

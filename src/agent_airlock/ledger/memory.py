@@ -61,7 +61,8 @@ class MemoryLedger:
 
     Bounded: it remembers at most the newest 100,000 ended ids, each for 24 hours and at least ten leases after its
     end, and folds what it forgets, a hundredth of them at a time, into sums. Of the accounts whose period is over, to
-    which nothing that it remembers points, it keeps at most 10,000. Accounts of the window ``total`` and open holds are never dropped.
+    which nothing that it remembers points, it keeps at most 10,000. Accounts of the window ``total`` and open holds
+    are never dropped.
 
     After a fork it refuses, in the child, every hold that has a limit: each child would have the whole cap.
 
