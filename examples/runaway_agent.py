@@ -192,7 +192,7 @@ def show(asked: Asked, hints_before: str) -> None:
     else:
         print(f"{start} {'-':>9}  {paint('31', 'BLOCKED')}  {asked.block}")
         if asked.hints != hints_before:
-            print(paint("33", "       " + textwrap.shorten(f"hint: {asked.hints}", 100, placeholder=" …")))
+            print(paint("33", "       " + textwrap.shorten(f"hint: {asked.hints}", 150, placeholder=" …")))
 
 
 def table(done: list[Asked], bill: list[BillLine]) -> None:

@@ -1,6 +1,6 @@
 """Budgets, and the one resolver that turns every limit into holds.
 
-``BudgetSet.holds(call, estimate, now)`` is the only way from a policy's budgets to a ledger; there is no second path.
+``BudgetSet.slots`` and :func:`holds` are the only way from a policy's budgets to a ledger; there is no second path.
 """
 
 from __future__ import annotations
@@ -145,6 +145,9 @@ class BudgetSet:
 
     def __init__(self, budgets: Iterable[Budget]) -> None:
         self.budgets = tuple(budgets)
+        for budget in self.budgets:
+            if not isinstance(budget, Budget):
+                raise TypeError(f"SecurityPolicy.budgets must be a list of Budget, not {budget!r}")
         windows = [budget for budget in self.budgets if budget.window != "call"]
         self._windows = _merged(windows)
         self._per_call = _merged([budget for budget in self.budgets if budget.window == "call"])

@@ -23,7 +23,7 @@ class TokenUsage:
       and ``cache_write_1h_tokens`` is the part of ``cache_write_tokens`` that was written for longer than
       the provider's short time to live (Anthropic: 1 h instead of 5 min).
     * ``output_tokens`` is all output. ``reasoning_tokens`` is the part of it that was thinking.
-    * ``total_tokens`` is input + output unless given.
+    * ``total_tokens`` is input + output unless given, and never less.
 
     Raises:
         ValueError: a count that is not a whole, non-negative number, or a part larger than its whole.
@@ -41,6 +41,8 @@ class TokenUsage:
         check_tokens(self.input_tokens, "input_tokens")
         check_tokens(self.output_tokens, "output_tokens")
         check_tokens(self.total_tokens, "total_tokens")
+        if self.total_tokens and self.total_tokens < self.input_tokens + self.output_tokens:
+            raise ValueError("total_tokens must be at least input_tokens + output_tokens")
         if not self.total_tokens:
             self.total_tokens = self.input_tokens + self.output_tokens  # type: ignore[misc]  # not shown to anyone yet
         if (

@@ -75,6 +75,8 @@ class Cost:
         """
         if model_id is not None and (not isinstance(model_id, str) or not model_id):
             raise ValueError(f"Cost.model takes a model's id, not {model_id!r}")
+        if not isinstance(cache_writes, bool):
+            raise ValueError(f"Cost.model(cache_writes=…) must be True or False, not {cache_writes!r}")
         cost = object.__new__(cls)
         _fill(cost, "model", model_id=model_id, reach=Reach(cache_writes=cache_writes))
         return cost

@@ -1,4 +1,4 @@
-"""The release note's names for what a session spends: ``CostTracker``, a façade over a book.
+"""What a session spends: ``CostTracker``, a façade over a book.
 
 It keeps no sum of its own: totals are balances of its book's accounts, and the tables by tool, model and tier are
 sums of its entries. Only the gate holds money before a call; a tracker records after.
@@ -272,6 +272,8 @@ class CostTracker:
 
     def add_callback(self, callback: Callable[[CostRecord], object]) -> None:
         """Call ``callback`` with each record, after it is booked. What it raises is logged."""
+        if not callable(callback):
+            raise TypeError(f"CostTracker.add_callback takes a function, not {callback!r}")
         self._callbacks = (*self._callbacks, callback)
 
     def notify(self, record: CostRecord) -> None:

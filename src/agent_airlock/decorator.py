@@ -306,6 +306,9 @@ def Airlock(  # noqa: N802  (the name that users type)
         TypeError, ValueError: naming the argument, the value and what is allowed.
     """
     _check_options(policy, config, cost, on_block, nothing_spent_on)
+    _check_ledger(ledger)
+    if not isinstance(return_dict, bool):
+        raise TypeError(f"Airlock(return_dict=…) must be True or False, not {return_dict!r}")
     options: dict[str, Any] = {
         "policy": policy,
         "config": config,
@@ -337,3 +340,11 @@ def _check_options(policy: object, config: object, cost: object, on_block: objec
         isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds
     ):
         raise TypeError(f"Airlock(nothing_spent_on=…) must be a tuple of exception classes, not {nothing!r}")
+
+
+def _check_ledger(ledger: object) -> None:
+    """A ledger, not its class, and not its address."""
+    if ledger is None:
+        return
+    if isinstance(ledger, type) or not all(hasattr(ledger, name) for name in ("apply", "now_ms", "is_async")):
+        raise TypeError(f"Airlock(ledger=…) must be a ledger, such as MemoryLedger(), not {ledger!r}")

@@ -125,6 +125,8 @@ class AirlockBlocked(AirlockError):
     @response.setter
     def response(self, response: AirlockResponse) -> None:
         self._response = response
+        if response.error is not None:
+            self.args = (response.error,)  # what a log, or a framework, shows of it
 
     def to_block_metadata(self) -> dict[str, Any]:
         """The block's facts, as plain values."""
@@ -181,7 +183,8 @@ class UnpricedCall(BudgetExceededError):
     """Its cost cannot be known before it runs, and something limits its cost: refused, not guessed."""
 
     def to_block_metadata(self) -> dict[str, Any]:
-        return {"budget_type": "cost", "estimated_cost_cents": None, "estimated_cost_usd": None}
+        names = ("tier", "cap", "estimated_cost_cents", "estimated_cost_usd", "estimated_output_tokens", "model_id")
+        return {**dict.fromkeys(names), "budget_type": "cost"}
 
 
 class AirlockBudgetExceeded(BudgetExceededError):

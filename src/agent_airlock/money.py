@@ -101,7 +101,7 @@ def usd_from_femto(femto: int) -> Decimal:
 
 def usd_from_nano(nano: int) -> Decimal:
     """Nanodollars as exact USD."""
-    return Decimal(f"{nano}E-9")
+    return Decimal(f"{nano}E-9") if nano else Decimal(0)
 
 
 def cents_half_up(amount: Decimal) -> int:

@@ -195,6 +195,8 @@ def _refusal_facts(refusal: Refusal, told: bool) -> dict[str, Any]:
 
 def _refusal_hints(refusal: Refusal, told: bool) -> list[str]:
     hints: list[str] = []
+    if "session:-" in refusal.account.scope.split("+"):
+        hints.append("Calls without a session share one account: name one with AirlockContext(session_id=…).")
     unit = refusal.account.unit
     fits = refusal.fits[unit]
     if told and fits:
@@ -207,8 +209,6 @@ def _refusal_hints(refusal: Refusal, told: bool) -> list[str]:
         hints.append("No call this large ever fits: make it smaller, or ask the operator to raise the budget.")
     elif refusal.cause == "spent":
         hints.append("What is spent does not come back: end the work, or ask the operator to raise the budget.")
-    if "session:-" in refusal.account.scope.split("+"):
-        hints.append("Calls without a session share one account: name one with AirlockContext(session_id=…).")
     return hints
 
 

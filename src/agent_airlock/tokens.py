@@ -5,7 +5,7 @@ as many tokens as UTF-8 bytes: a proof for OpenAI's vocabularies, and for Claude
 assumption that theirs are byte-level (or fall back to bytes) too. Some normalise a text before they split it, and
 that can make it longer (NFKC turns U+FDFA from 3 bytes into 33; Anthropic's published tokenizer does NFKC). So the
 bound is the longest of the text, its NFC and its NFKC. On ordinary text it is 3 to 5 times the truth.
-Source: the facts on prices, § 4: npm ``@anthropic-ai/tokenizer`` 0.0.4, and 20,000 random strings on three
+Source: npm ``@anthropic-ai/tokenizer`` 0.0.4, and 20,000 random strings on three
 vocabularies, where the ratio reached 1.0 and never passed it.
 
 **What is not seen.** What a function adds to its arguments (a system prompt, tools, a history, retrieved text), what
@@ -29,9 +29,9 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 BASE_TOKENS: Final = 64
-"""For what surrounds the text of a whole request: its priming, and special tokens (facts § 4: "+ 64")."""
+"""For what surrounds the text of a whole request: its priming, and special tokens."""
 ITEM_TOKENS: Final = 16
-"""For what frames one text: role, name, separators, the dummy prefix of SentencePiece (facts § 4: "16 per item")."""
+"""For what frames one text: role, name, separators, the dummy prefix of SentencePiece."""
 MAX_DEPTH: Final = 32
 MAX_ITEMS: Final = 1_000_000
 

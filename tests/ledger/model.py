@@ -1,4 +1,4 @@
-"""A second reading of LEDGER.md, to hold a ledger against: only rows, and every total is their sum.
+"""A second reading of docs/ledger.md, to hold a ledger against: only rows, and every total is their sum.
 
 It shares no code with ``rules.py``. It answers in the words of ``scenario.say``.
 """

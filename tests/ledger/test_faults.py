@@ -103,7 +103,7 @@ def test_rule_3_a_reserve_without_an_answer_that_is_then_released_holds_nothing(
 
 
 def test_rule_3_a_refusal_after_a_retry_is_released_because_an_earlier_copy_may_land(bench: Bench) -> None:
-    """LEDGER.md: a caller that sent a reserve more than once and gets a refusal releases the id."""
+    """docs/ledger.md: a caller that sent a reserve more than once and gets a refusal releases the id."""
     first, second = reserve("r1", hold(5, 10)), release("r1")
     bench.apply(reserve("r0", hold(8, 10)))
     assert isinstance(bench.apply(first), Refused)  # the retry; the first copy is still under way

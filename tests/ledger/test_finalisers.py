@@ -167,7 +167,7 @@ def test_an_error_at_the_end_of_the_process_does_not_lose_the_others() -> None:
 
 
 def test_streams_dropped_in_cycles_do_not_deadlock_under_a_collector_that_runs_all_the_time() -> None:
-    """LEDGER.md, in process: a finaliser that settled in place waited for its own thread's lock, for ever."""
+    """docs/ledger.md, in process: a finaliser that settled in place waited for its own thread's lock, for ever."""
     said = run_python(
         """
         import gc

@@ -1,6 +1,6 @@
 """No lock, transaction or connection is held while a call runs, and a closed flow asks nothing more.
 
-mozilla-ai/otari PR #18 held row locks over the provider's call.
+a shipped gateway held row locks over the provider's call.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ CELLS: Final = {(state, column) for state in State for column in COLUMNS} | {
 
 
 def _column(field: str, row: rules.Reservation | None, command: Any) -> str:
-    """Which cell of LEDGER.md this is. Where no row says who made an id, `other` is another caller."""
+    """Which cell of docs/ledger.md this is. Where no row says who made an id, `other` is another caller."""
     if field == "settle":
         if isinstance(command, Charge):
             return "charge"

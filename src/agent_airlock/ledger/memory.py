@@ -79,6 +79,8 @@ class MemoryLedger:
     def __init__(self, *, clock: Callable[[], int] = time.time_ns, max_ended: int = MAX_ENDED) -> None:
         if type(max_ended) is not int or max_ended < 1:
             raise ValueError(f"MemoryLedger.max_ended must be a whole number of at least 1, not {max_ended!r}")
+        if not callable(clock):
+            raise TypeError(f"MemoryLedger.clock must be a function to nanoseconds, not {clock!r}")
         self._clock = clock
         self._max_ended = max_ended
         self._batch = max(1, max_ended // 100)

@@ -1,6 +1,6 @@
 """The rules of the money, pure: (the rows it needs, command, now) → (answer, change). No I/O, no clock, no lock.
 
-Every ledger stands on this file. Memory and SQLite call it; the scripts of others are tested against it.
+Every ledger stands on this file: it calls it, or is tested against it.
 
 ``TABLE`` below is the whole state machine: what a verb does to a reservation in each state. A ledger first
 makes every hold whose lease has ended *presumed* (:func:`expire`), then looks up the cell. The answers of a
