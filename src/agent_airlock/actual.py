@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import time
 from collections.abc import Mapping
 from typing import Final
 
 from .call import Outcome, Raised, TokenUsage
 from .dialects.usage import MalformedUsage, reported_usage
-from .events import LOGGER
+from .events import log
 from .exceptions import NothingSpent, UnknownModelError
 from .ledger.accounts import Amounts, Unit
 from .money import nano_from_usd_half_even
 from .quote import Quote
 from .values import message
 
+_TOLD: Final = "_airlock_nothing_spent_ns"
 _NOTHING: Final[Mapping[Unit, int]] = {}
 
 # An attribute of an Enum class costs 70 ns before Python 3.12.
@@ -40,10 +44,12 @@ def spent_by(quote: Quote, outcome: Outcome) -> Spent:
     estimate = quote.estimate
     if isinstance(outcome, Raised):
         error = outcome.error
-        if isinstance(error, (NothingSpent, *quote.gate.nothing_spent_on)):
+        if isinstance(error, (NothingSpent, *quote.gate.nothing_spent_on)) and not _told_inside(quote, error):
             return Spent(_NOTHING, None, True)
         usage = _usage(quote, error)
     else:
+        if outcome.unfinished:
+            return at_estimate(quote)
         usage = _usage(quote, outcome.value)
         if usage is None and outcome.last is not None:
             usage = _usage(quote, outcome.last)
@@ -58,8 +64,17 @@ def spent_by(quote: Quote, outcome: Outcome) -> Spent:
         try:
             nano = nano_from_usd_half_even(quote.tracker.calculate_cost(usage, estimate.model_id))
         except UnknownModelError:
-            LOGGER.warning("%s: its model has no known price; only its tokens are booked", quote.call.tool)
+            log(logging.WARNING, "%s: its model has no known price; only its tokens are booked", quote.call.tool)
     return Spent(_amounts(nano, usage.total_tokens), usage)
+
+
+def _told_inside(quote: Quote, error: BaseException) -> bool:
+    """Whether a gate inside this call has taken the error as its own: it says nothing of what this call spent."""
+    now = time.monotonic_ns()
+    told: int = getattr(error, _TOLD, 0)
+    with contextlib.suppress(Exception):  # an exception that takes no attributes
+        setattr(error, _TOLD, now)
+    return told > quote.began_ns
 
 
 def at_estimate(quote: Quote) -> Spent:
@@ -75,5 +90,5 @@ def _usage(quote: Quote, result: object) -> TokenUsage | None:
     try:
         return reported_usage(result)
     except MalformedUsage as error:
-        LOGGER.warning("%s: %s; it is booked as if it had reported none", quote.call.tool, error)
+        log(logging.WARNING, "%s: %s; it is booked as if it had reported none", quote.call.tool, error)
         return None

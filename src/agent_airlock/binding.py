@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -45,7 +46,7 @@ class Binding:
         nothing_spent_on: tuple[type[BaseException], ...],
     ) -> None:
         self.function = function
-        self.tool: str = getattr(function, "__name__", type(function).__name__)
+        self.tool = _name(function)
         self.config = config or AirlockConfig()
         self.ledger: Book = default_ledger() if ledger is None else ledger
         self.return_dict = return_dict
@@ -97,10 +98,11 @@ class Binding:
         tags = NO_TAGS
         if kwargs and gate.policy.tags == "caller":
             tags = _take_tags(kwargs)
+        raw = args, kwargs
         args, kwargs = self._arguments.check(self.tool, args, kwargs)
         roles = current.roles if current is not None else ()
         named = self._arguments
-        return gate, Call(self.tool, args, kwargs, named.positional, contexts, roles, named.rest, tags)
+        return gate, Call(self.tool, args, kwargs, named.positional, contexts, roles, named.rest, raw, tags)
 
     # --- answers -----------------------------------------------------------------------------------------
 
@@ -128,6 +130,14 @@ class Binding:
         if self.return_dict:
             return AirlockResponse.success_response(value, metadata={"tool": self.tool}).to_dict()
         return value
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """What policies call it: of a partial, the function's own name, which a deny list knows."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
 
 
 def _take_tags(kwargs: dict[str, Any]) -> Tags:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from .call import Call, Estimate
 from .caps import amount_of, counted, fraction_of
-from .events import LOGGER
+from .events import log
 from .exceptions import AirlockBudgetExceeded, UnpricedCall, ValidationBlocked
 from .ledger.accounts import Account, Balance, Hold, Refusal, Unit
 from .money import MAX_AMOUNT, nanodollars
@@ -179,11 +180,14 @@ class BudgetSet:
                 )
             if not value and kind == "session" and not self._warned:
                 self._warned = True
-                LOGGER.warning(
+                log(
+                    logging.WARNING,
                     "a call of %s names no session and is counted in the account of those that do not; name one with "
                     "AirlockContext(session_id=…)",
                     call.tool,
                 )
+            if value is not None and type(value) is not str:
+                value = str.__str__(value)  # a subclass may say anything of its length, or of what it equals
             values.append(value or None)
         return tuple(values)
 

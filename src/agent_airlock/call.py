@@ -93,7 +93,8 @@ class Call:
     """One invocation of a tool: name, arguments, who calls, tags.
 
     ``args`` and ``kwargs`` are the arguments as the function will get them; ``arguments`` the same by name:
-    ``names`` are those of the positional parameters, ``rest`` that of a ``*args``.
+    ``names`` are those of the positional parameters, ``rest`` that of a ``*args``. ``raw`` are the arguments as they
+    came, before they were validated.
     ``contexts`` are the contexts that say who calls, the nearest first; ``roles`` are those of the current one.
     """
 
@@ -104,6 +105,7 @@ class Call:
     contexts: tuple[AnyContext, ...]
     roles: Sequence[str] = ()
     rest: str | None = None
+    raw: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
     tags: Tags = NO_TAGS
 
     def __repr__(self) -> str:
@@ -161,10 +163,15 @@ class Estimate:
 
 @message
 class Returned:
-    """The call ended with a value. ``last`` is the last item of a stream, which is where its usage may be."""
+    """The call ended with a value.
+
+    ``last`` is the last item of a stream, which is where its usage may be. ``unfinished``: the value is something
+    that has yet to be awaited or iterated, so it reports nothing yet.
+    """
 
     value: object
     last: object = None
+    unfinished: bool = False
 
     def __repr__(self) -> str:
         return "<Returned>"

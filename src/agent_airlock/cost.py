@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, Protocol
 
 from .call import Bound, Estimate, TokenUsage
-from .events import LOGGER
+from .events import log
 from .exceptions import UnknownModelError, UnpricedCall, ValidationBlocked
 from .money import USDLike, nano_from_usd_up, parse_usd
 from .rates import RateCard, Reach
@@ -103,7 +104,7 @@ class Cost:
             raise ValidationBlocked(
                 f"the price of this call could not be worked out ({type(error).__name__})",
                 hints=("The tool's price function must return an exact, non-negative amount of USD.",),
-            ) from error
+            ) from None
 
 
 def _fill(
@@ -154,7 +155,8 @@ def _unlimited_output(pricer: Pricer, model_id: str | None, tier: str | None) ->
     if pricer.own_prices:
         if ("input_only", tier) not in _WARNED:
             _WARNED.add(("input_only", tier))
-            LOGGER.warning(
+            log(
+                logging.WARNING,
                 "tier %r has no max_output_tokens, and your own prices name no model's limits: only the input of "
                 "its calls is held, which is not a bound",
                 tier,

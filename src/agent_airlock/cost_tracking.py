@@ -6,6 +6,7 @@ sums of its entries. Only the gate holds money before a call; a tracker records 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from .budgets import crossed
 from .call import Estimate, TokenUsage
 from .caps import BudgetConfig, amount_of, check_tracker, counted
 from .cost import UNNAMED_MODEL, unpriced
-from .events import LOGGER, Event, EventKind, Listener, call_listener, tell
+from .events import Event, EventKind, Listener, call_listener, log, tell
 from .exceptions import (
     AirlockBudgetExceeded,
     BudgetExceededError,
@@ -74,6 +75,9 @@ class Tracked:
     tokens: TokenUsage = field(default_factory=TokenUsage)
 
     def set_usage(self, tokens: TokenUsage, model: str | None = None) -> None:
+        """What the call used, and the model that it used."""
+        if not isinstance(tokens, TokenUsage):
+            raise TypeError(f"set_usage takes a TokenUsage, not a {type(tokens).__name__}")
         self.tokens = tokens
         self.model = model or self.model
 
@@ -226,7 +230,7 @@ class CostTracker:
         try:
             return nano_from_usd_half_even(self.calculate_cost(tokens, model))
         except UnknownModelError as unknown:
-            LOGGER.warning("%s; only its tokens are booked", unknown)
+            log(logging.WARNING, "%s; only its tokens are booked", unknown)
             return None
 
     @contextmanager

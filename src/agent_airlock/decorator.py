@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from typing import Any, Final, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .binding import Binding, OnBlock, PolicySource
 from .call import Raised, Returned
 from .config import AirlockConfig
 from .cost import Cost
-from .events import LOGGER
+from .events import log
 from .exceptions import AirlockBlocked
 from .gate import admit, close
 from .ledger.commands import Book
@@ -24,6 +25,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Y = TypeVar("Y")
 S = TypeVar("S")
+
+
+_UNFINISHED: Final = (
+    "%s is gated as a plain function and returned a %s: it is booked at its estimate, because what it reports comes "
+    "later; gate a coroutine function or a generator instead"
+)
 
 
 def _plain(binding: Binding) -> Callable[..., Any]:
@@ -42,13 +49,10 @@ def _plain(binding: Binding) -> Callable[..., Any]:
         except BaseException as error:
             drive(close(ticket, Raised(error)))
             raise
-        if isinstance(value, Awaitable):
-            LOGGER.warning(
-                "%s is gated as a plain function and returned an awaitable: it is booked at its estimate, because what "
-                "it reports comes later; gate a coroutine function instead",
-                binding.tool,
-            )
-        drive(close(ticket, Returned(cast("object", value))))
+        unfinished = isinstance(value, (Awaitable, Iterator, AsyncIterator))
+        if unfinished:
+            log(logging.WARNING, _UNFINISHED, binding.tool, type(cast("object", value)).__name__)
+        drive(close(ticket, Returned(cast("object", value), unfinished=unfinished)))
         return binding.answered(value)
 
     return gated
@@ -68,6 +72,12 @@ def _coroutine(binding: Binding) -> Callable[..., Any]:
             return binding.blocked(block, gate)
         try:
             value = await function(*call.args, **call.kwargs)
+        except GeneratorExit as error:
+            # Nobody will await it any more, and this may be the garbage collector, inside any command: settle at the
+            # next one. A ledger that is to be awaited cannot be told here; the lease ends the hold.
+            if not binding.ledger.is_async:
+                later(close(ticket, Raised(error)))
+            raise
         except BaseException as error:
             await arun(close(ticket, Raised(error)))
             raise
@@ -133,7 +143,10 @@ def _async_generator(binding: Binding) -> Callable[..., Any]:
         except StopAsyncIteration:
             await arun(close(ticket, Returned(None, item)))
         except BaseException as error:
-            await arun(close(ticket, Raised(error)))
+            if isinstance(error, GeneratorExit) and not binding.ledger.is_async:
+                later(close(ticket, Raised(error)))  # it may be the garbage collector that closes it
+            else:
+                await arun(close(ticket, Raised(error)))
             raise
 
     return gated
@@ -178,13 +191,16 @@ def _gated(function: Any, options: dict[str, Any]) -> Any:
     if not callable(function):
         raise TypeError(f"Airlock takes a function, not {function!r}")
     binding = Binding(function, **options)
-    if inspect.isasyncgenfunction(function):
+    called: Any = function
+    if not inspect.isroutine(function) and not isinstance(function, functools.partial):
+        called = getattr(function, "__call__", function)  # noqa: B004  (an object's own kind of call)
+    if inspect.isasyncgenfunction(called):
         return _async_generator(binding)
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(called):
         return _coroutine(binding)
     if binding.ledger.is_async:
         raise TypeError(f"{binding.tool} is a sync function, and its ledger can only be awaited: give it a sync one")
-    if inspect.isgeneratorfunction(function):
+    if inspect.isgeneratorfunction(called):
         return _generator(binding)
     return _plain(binding)
 

@@ -6,6 +6,7 @@ An event is logged on the logger ``agent_airlock`` with its fields as ``extra`` 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -85,7 +86,7 @@ def tell(event: Event, listener: Listener | None) -> None:
         _COUNTS[event.kind] += 1
     extra = {f"airlock_{name}": value for name, value in event.fields.items()}
     extra |= {"airlock_event": event.kind.value, "airlock_tool": event.tool, "airlock_call_id": event.call_id}
-    LOGGER.log(LEVELS[event.kind], "%s: %s", event.kind.value, event.tool, extra=extra)
+    log(LEVELS[event.kind], "%s: %s", event.kind.value, event.tool, extra=extra)
     if listener is not None:
         call_listener(listener, event)
 
@@ -94,8 +95,20 @@ def call_listener(listener: Callable[..., object], *args: object) -> None:
     """Call a user's callback; what it raises is logged, and changes nothing."""
     try:
         listener(*args)
-    except Exception:
-        LOGGER.exception("a callback of agent_airlock raised")
+    except Exception as error:
+        log(logging.ERROR, "a callback of agent_airlock raised", error=error)
+
+
+def log(
+    level: int,
+    message: str,
+    *args: object,
+    extra: Mapping[str, object] | None = None,
+    error: BaseException | None = None,
+) -> None:
+    """Log a line. A handler that raises neither blocks a call nor loses its result: what it raises is dropped."""
+    with contextlib.suppress(Exception):
+        LOGGER.log(level, message, *args, extra=extra, exc_info=error)
 
 
 def _renew() -> None:

@@ -53,23 +53,29 @@ def admit(gate: Gate, call: Call) -> Flow[Ticket]:
     check_access(gate.policy, call.tool, agent_id=call.value("agent_id"), roles=call.roles)
     quote = gate.quote(call)
     held: tuple[Plan, ...] = ()
-    for plan in quote.plans:
-        try:
-            held = (*held, (yield from _hold(quote, plan)))
-        except GeneratorExit:
-            raise  # abandoned: its lease ends what is held
-        except BaseException:
-            for earlier in held:
-                yield from _give_back(quote, earlier)
-            raise
-    if heard(EventKind.ADMITTED, gate.config.on_event):
-        estimate = quote.estimate
-        fields: dict[str, object] = {"tier": estimate.tier, "model": estimate.model_id, "estimate_nano": estimate.nano}
-        tell(Event(EventKind.ADMITTED, call.tool, held[0].id if held else None, fields), gate.config.on_event)
+    try:
+        for plan in quote.plans:
+            granted, answer = yield from _hold(quote, plan)
+            held = (*held, granted)
+            tell_refused_by_observers(quote, granted, answer)
+        _tell_admitted(quote, held)
+    except GeneratorExit:
+        raise  # abandoned: its lease ends what is held
+    except BaseException:
+        for earlier in held:
+            yield from _give_back(quote, earlier)
+        raise
     return Ticket(quote, held)
 
 
-def _hold(quote: Quote, plan: Plan) -> Flow[Plan]:
+def _tell_admitted(quote: Quote, held: tuple[Plan, ...]) -> None:
+    if heard(EventKind.ADMITTED, quote.gate.config.on_event):
+        estimate = quote.estimate
+        fields: dict[str, object] = {"tier": estimate.tier, "model": estimate.model_id, "estimate_nano": estimate.nano}
+        _tell(quote, EventKind.ADMITTED, held[0].id if held else None, fields)
+
+
+def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved]]:
     """Reserve one book's holds. Asked again once where its periods, or its id, were out of date."""
     answer = yield from _reserve(quote, plan)
     if isinstance(answer, WrongPeriod | Forgotten):
@@ -81,8 +87,7 @@ def _hold(quote: Quote, plan: Plan) -> Flow[Plan]:
         plan = again[0]
         answer = yield from _reserve(quote, plan)
     if isinstance(answer, Reserved) and answer.state is State.HELD:
-        tell_refused_by_observers(quote, plan, answer)
-        return plan
+        return plan, answer
     raise _block(quote, plan, answer)
 
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, cast
+from time import monotonic_ns
+from typing import Final, NamedTuple, cast
 
-from .budgets import BudgetSet, Slot, holds
+from .budgets import Budget, BudgetSet, Slot, holds
 from .call import Call, Estimate, Tags, check_tokens
 from .caps import check_tracker_call
 from .config import AirlockConfig
@@ -54,9 +54,21 @@ class Quote:
     values: tuple[str | None, ...]
     labels: Labels
     plans: tuple[Plan, ...]
+    began_ns: int
+    """When the call came, by the monotonic clock."""
 
     def __repr__(self) -> str:
         return f"<Quote of {self.call.tool}: {self.estimate!r}>"
+
+
+class _Compiled(NamedTuple):
+    """A policy's budgets and lease, and what they were made from: one value, so that no thread sees half a change."""
+
+    budgets: BudgetSet
+    lease_ms: int
+    seen: list[Budget]
+    lease: object
+    frozen: bool
 
 
 class Gate:
@@ -80,22 +92,25 @@ class Gate:
         self._cost = cost
         self._compile()
 
-    def _compile(self) -> None:
-        self._seen_budgets: Sequence[object] = list(self.policy.budgets)
-        self._seen_lease = self.policy.lease
-        self._frozen = self.policy.is_frozen()
-        self._set = BudgetSet(self.policy.budgets)
-        self.lease_ms = self.policy.lease_ms
+    def _compile(self) -> BudgetSet:
+        """Work out what the policy says now. It takes effect whole, or, where the policy is wrong, not at all."""
+        policy = self.policy
+        seen, lease = list(policy.budgets), policy.lease
+        self._compiled = _Compiled(BudgetSet(seen), policy.lease_ms, seen, lease, policy.is_frozen())
+        return self._compiled.budgets
 
     @property
     def budgets(self) -> BudgetSet:
         """The policy's budgets, compiled; anew where an unfrozen policy has changed."""
-        policy = self.policy
-        if self._frozen:
-            return self._set
-        if policy.lease is not self._seen_lease or policy.budgets != self._seen_budgets:
-            self._compile()
-        return self._set
+        compiled, policy = self._compiled, self.policy
+        if compiled.frozen or (policy.lease is compiled.lease and policy.budgets == compiled.seen):
+            return compiled.budgets
+        return self._compile()
+
+    @property
+    def lease_ms(self) -> int:
+        """How long the holds of a call stand, in milliseconds."""
+        return self._compiled.lease_ms
 
     def quote(self, call: Call) -> Quote:
         """The estimate and the holds of a call.
@@ -116,7 +131,7 @@ class Gate:
             budgets.check_call(values, estimate)
         labels = Labels(call.tool, estimate.model_id, estimate.tier, call.value("agent_id"), call.value("session_id"))
         epoch = tracker.epoch
-        quote = Quote(self, call, tracker, epoch, cost, estimate, budgets, values, labels, ())
+        quote = Quote(self, call, tracker, epoch, cost, estimate, budgets, values, labels, (), monotonic_ns())
         if budgets.budgets or tracker.budget.caps_a_session:
             quote.plans = self.plans(quote, self.ledger.now_ms())  # type: ignore[misc]  # only now it is complete
         return quote
@@ -232,9 +247,10 @@ def _counted(call: Call) -> int:
     from .tokens import arguments_bound  # only where nobody tells how many tokens a call has
 
     try:
-        return arguments_bound(call.kwargs, call.args)
+        args, kwargs = call.raw
+        return max(arguments_bound(kwargs, args), arguments_bound(call.kwargs, call.args))
     except ValueError as error:
         raise ValidationBlocked(
             f"{call.tool}: the text in its arguments cannot be counted: {error}",
             hints=("Pass fewer or flatter arguments, or tell _airlock_input_tokens.",),
-        ) from error
+        ) from None

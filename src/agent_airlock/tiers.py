@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Final, Literal
 
 from .call import Bound, Estimate, TokenUsage, check_tokens
 from .cost import Pricer, model_estimate, unpriced
-from .events import LOGGER
+from .events import log
 from .exceptions import UnknownTierError, UnpricedCall
 from .money import MAX_AMOUNT, NANO_PER_CENT, cents_half_up
 from .rates import Reach
@@ -154,7 +155,7 @@ class ModelTierBudget:
             problem = f"raised {type(error).__name__}"
         if not self._resolver_warned:
             self._resolver_warned.append(True)
-            LOGGER.warning("the tier resolver %s; the strict tier %r decides", problem, self.strict_tier)
+            log(logging.WARNING, "the tier resolver %s; the strict tier %r decides", problem, self.strict_tier)
         return self.strict_tier
 
     def cap_for(self, label: str) -> TierBudget:

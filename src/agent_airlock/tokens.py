@@ -16,8 +16,8 @@ caller who does that says so with ``_airlock_input_tokens``.
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
+from collections import UserString, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
@@ -110,6 +110,9 @@ class _Counter:
         for kind, bound in _SUBCLASSES:
             if issubclass(cls, kind) and not issubclass(cls, Enum):
                 return bound(value)
+        if (hasattr(cls, "__next__") or hasattr(cls, "__anext__")) and cls.__name__ != "ValidatorIterator":
+            # (pydantic makes a ValidatorIterator of what was passed, and that is counted.)
+            raise ValueError(f"a {cls.__name__} in the arguments can be read only once, so its text is not known")
         parts = _reading(value)
         return 0 if parts is None else self._count_parts(value, parts)
 
@@ -131,7 +134,7 @@ def _reading(value: object) -> Iterator[object] | None:
     try:
         parts = _parts(value)
     except Exception as error:
-        raise _unreadable(value, error) from error
+        raise _unreadable(value, error) from None
     return None if parts is None else _guarded(value, parts)
 
 
@@ -139,7 +142,7 @@ def _guarded(value: object, parts: Iterable[object]) -> Iterator[object]:
     try:
         yield from parts
     except Exception as error:
-        raise _unreadable(value, error) from error
+        raise _unreadable(value, error) from None
 
 
 def _unreadable(value: object, error: Exception) -> ValueError:
@@ -159,6 +162,8 @@ def _parts(value: object) -> Iterable[object] | None:
     if dataclasses.is_dataclass(cls):
         names = [field.name for field in dataclasses.fields(cls)]
         return (cls.__name__, *_pairs((name, getattr(value, name, None)) for name in names))
+    if hasattr(cls, "get_secret_value"):  # pydantic's SecretStr, SecretBytes, Secret
+        return (cast("Any", value).get_secret_value(),)
     if hasattr(cls, "__pydantic_fields__"):
         extra: dict[str, object] | None = getattr(value, "__pydantic_extra__", None)
         return (cls.__name__, *_pairs([*vars(value).items(), *(extra or {}).items()]))
@@ -252,6 +257,9 @@ _CONTAINERS: Final[tuple[tuple[type, Callable[[object], Iterable[object]]], ...]
     (dict, _dict),
     *((kind, _iterator(kind)) for kind in (list, tuple, set, frozenset, deque)),
     (Enum, _enum),
+    (UserString, lambda value: (cast("UserString", value).data,)),
+    (range, lambda value: (repr(value),)),
+    (Sequence, _members),
     (Mapping, _items),
     (AbstractSet, _members),
     (ValuesView, _members),

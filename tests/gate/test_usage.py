@@ -98,10 +98,23 @@ def test_a_usage_is_read_as_the_sdks_spell_it(name: str, usage: Any, expected: T
         assert getattr(read, field) == getattr(expected, field), field
 
 
-def test_a_token_usage_is_taken_as_it_is_and_comes_before_usage() -> None:
-    mine = TokenUsage(1, 2, 7)
-    assert reported_usage({"token_usage": mine, "usage": CHAT}) is mine
-    assert reported_usage(SimpleNamespace(token_usage=None, usage=mine)) is mine
+def test_a_token_usage_is_read_and_comes_before_usage() -> None:
+    mine = TokenUsage(9, 5, 17, 3, 2, 1, 4)
+    assert reported_usage({"token_usage": mine, "usage": CHAT}) == mine
+    assert reported_usage(SimpleNamespace(token_usage=None, usage=mine)) == mine
+
+
+@pytest.mark.parametrize(("field", "value"), [("output_tokens", -1000), ("total_tokens", -5), ("input_tokens", 1.5)])
+def test_a_token_usage_that_was_changed_after_it_was_made_is_not_believed(field: str, value: Any) -> None:
+    usage = TokenUsage(1000, 1000)
+    setattr(usage, field, value)
+    with pytest.raises(MalformedUsage):
+        reported_usage({"usage": usage})
+
+
+def test_a_total_below_input_and_output_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least input_tokens"):
+        TokenUsage(100, 100, total_tokens=1)
 
 
 @pytest.mark.parametrize("result", [None, "text", 5, 1.5, True, b"", [1], (1,), {}, {"usage": None}, object(), Airlock])

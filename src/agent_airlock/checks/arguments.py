@@ -77,18 +77,30 @@ class ArgumentsCheck:
         if not kwargs.keys() <= self._keywords:
             self._block_ghosts(tool, kwargs)
         validate = self._validate or self._compile()
+        # What pydantic, a validator or a value raises may repeat what was passed. The blocks are raised outside of the
+        # `except` clauses, so that no traceback of theirs has it.
         try:
-            try:
-                return validate(ArgsKwargs(args, kwargs), strict=True)
-            except ValidationError:
-                return self._check_each(tool, args, kwargs)
-        except (ValidationBlocked, PydanticUserError, NameError):
+            return validate(ArgsKwargs(args, kwargs), strict=True)
+        except ValidationError:
+            pass
+        except (PydanticUserError, NameError):
             raise  # a type that is not finished is the developer's mistake, not the caller's
-        except Exception as error:  # the code of a value or of a validator
-            raise ValidationBlocked(
-                f"{tool}: checking its arguments failed ({type(error).__name__})",
-                hints=("Pass plain values of the declared types.",),
-            ) from error
+        except Exception as error:
+            raise self._failed(tool, error) from None
+        try:
+            return self._check_each(tool, args, kwargs)
+        except (ValidationBlocked, PydanticUserError, NameError):
+            raise
+        except Exception as error:
+            failed = self._failed(tool, error)
+        raise failed
+
+    @staticmethod
+    def _failed(tool: str, error: Exception) -> ValidationBlocked:
+        return ValidationBlocked(
+            f"{tool}: checking its arguments failed ({type(error).__name__})",
+            hints=("Pass plain values of the declared types.",),
+        )
 
     def _block_ghosts(self, tool: str, kwargs: Mapping[str, Any]) -> None:
         ghosts = tuple(

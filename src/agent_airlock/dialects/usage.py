@@ -31,7 +31,7 @@ def reported_usage(result: object) -> TokenUsage | None:
     for name in ("token_usage", "usage"):
         usage = _get(result, name)
         if usage is not None and usage is not _ABSENT:
-            return usage if isinstance(usage, TokenUsage) else _read(usage)
+            return _read(usage)
     return None
 
 
