@@ -175,11 +175,21 @@ class Machine(RuleBasedStateMachine):
             self.runner.close()
 
 
-@pytest.mark.parametrize("max_ended", [100_000, 5])
-@pytest.mark.parametrize("ledger", LEDGERS)
-def test_rules_1_to_5_hold_after_every_command(ledger: str, max_ended: int) -> None:
+def _run(ledger: str, max_ended: int, tries: int) -> None:
     kind = type("Kind", (Machine,), {"ledger": ledger, "max_ended": max_ended})
-    tries = 100 if ledger == "memory" else 25
     run_state_machine_as_test(
         kind, settings=settings(max_examples=tries, stateful_step_count=40, report_multiple_bugs=False)
     )
+
+
+@pytest.mark.parametrize("max_ended", [100_000, 5])
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_rules_1_to_5_hold_after_every_command(ledger: str, max_ended: int) -> None:
+    _run(ledger, max_ended, 100 if ledger == "memory" else 25)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("max_ended", [100_000, 5])
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_rules_1_to_5_hold_after_every_command_of_long_lives(ledger: str, max_ended: int) -> None:
+    _run(ledger, max_ended, 2_500)

@@ -146,7 +146,9 @@ class MemoryLedger:
     def _reserve(self, command: Reserve, now: int) -> object:
         if self._forked:
             _refuse_limits(command.holds)
-        row = self._row(command.id, now)
+        row = self._rows.get(command.id)
+        if row is not None and row.expires_ms <= now:
+            row = self._ended_by(row, now)
         answer, change = rules.reserve(row, self._balances, command, now, self._lines, self._forgotten_before)
         if change is not None:
             self._write(change)
@@ -157,26 +159,29 @@ class MemoryLedger:
         return answer
 
     def _settle(self, command: Settle | Charge, now: int) -> object:
-        row = self._row(command.id, now)
+        row = self._rows.get(command.id)
+        if row is not None and row.expires_ms <= now:
+            row = self._ended_by(row, now)
         answer, change = rules.settle(row, self._balances, command, now, self._forgotten_before)
         if change is not None:
             self._write(change)
         return answer
 
     def _release(self, command: Release, now: int) -> object:
-        row = self._row(command.id, now)
+        row = self._rows.get(command.id)
+        if row is not None and row.expires_ms <= now:
+            row = self._ended_by(row, now)
         answer, change = rules.release(row, self._balances, command, now, self._forgotten_before)
         if change is not None:
             self._write(change)
         return answer
 
-    def _row(self, id: str, now: int) -> Reservation | None:
+    def _ended_by(self, row: Reservation, now: int) -> Reservation:
         """The id's row, its lease ended if it has."""
-        row = self._rows.get(id)
-        if row is None or row.expires_ms > now or not rules.is_due(row, now):
+        if not rules.is_due(row, now):
             return row
         self._expire(row, now)
-        return self._rows[id]
+        return self._rows[row.id]
 
     # --- writing: what is to be written is noted first, so that an interrupt (Ctrl-C) leaves no half of it ----
 
@@ -187,13 +192,13 @@ class MemoryLedger:
     def _finish(self) -> None:
         """Write again what an interrupt may have cut short. Each step may be done twice."""
         if self._writing is not None:
-            self._finish_writing(self._writing)
+            self._finish_writing(self._writing, again=True)
         if self._folding is not None:
             self._finish_folding(self._folding)
         if self._dropping is not None:
             self._finish_dropping(self._dropping)
 
-    def _finish_writing(self, change: Change) -> None:
+    def _finish_writing(self, change: Change, *, again: bool = False) -> None:
         row, after = change
         id = row.request.id
         balances = self._balances
@@ -212,8 +217,9 @@ class MemoryLedger:
             lane = self._open.get(row.lease_ms)
             if lane is not None:
                 lane.pop(id, None)
-            if not self._ended or self._ended[-1] is not row:
-                self._ended.append(row)
+            ended = self._ended
+            if not (again and ended and ended[-1] is row):
+                ended.append(row)
         self._writing = None
         if self._ending > self._most_ending:
             self._drop_accounts()

@@ -53,7 +53,8 @@ class Reservation:
         actual = self.actual
         if actual is None:
             return (0,) * len(self.holds)
-        return tuple([whole_amount(actual.get(hold.account.unit, hold.amount)) for hold in self.holds])
+        # The rules looked at each amount before they wrote it; what passes 2⁵³ − 1 saturated.
+        return tuple([min(actual.get(hold.account.unit, hold.amount), MAX_AMOUNT) for hold in self.holds])
 
 
 Change = tuple[Reservation, tuple[Balance, ...]]
