@@ -421,3 +421,27 @@ def test_a_blocked_call_never_reaches_the_function_and_logs_no_argument(caplog: 
 
 def test_airlock_blocked_is_a_runtime_error() -> None:
     assert issubclass(AirlockBlocked, RuntimeError), "agent frameworks retry a bare Exception"
+
+
+@pytest.mark.parametrize("ledger", ["sqlite:///budgets.db", MemoryLedger, 5], ids=repr)
+def test_a_ledger_that_is_none_is_refused_when_the_function_is_decorated(ledger: Any) -> None:
+    with pytest.raises(TypeError, match="ledger"):
+        Airlock(ledger=ledger)(lambda: "ran")
+
+
+def test_flags_and_callbacks_that_are_none_are_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="return_dict"):
+        Airlock(return_dict="no")(lambda: "ran")  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="cache_writes"):
+        Cost.model("m", cache_writes="no")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="add_callback"):
+        CostTracker().add_callback(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="clock"):
+        MemoryLedger(clock=5)  # type: ignore[arg-type]
+
+
+def test_a_raised_block_reads_as_its_response() -> None:
+    gated: Any = Airlock(on_block="raise")(lambda: "ran")
+    with pytest.raises(AirlockBlocked) as blocked:
+        gated(x=1)
+    assert str(blocked.value) == blocked.value.response.error
