@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -221,3 +222,20 @@ def test_a_forked_child_forgets_the_parents_flows(book: MemoryLedger) -> None:
     assert finalisers.waiting() == 1
     book.apply(Check())
     assert other.asked == [settle("r1")]
+
+
+def test_a_log_that_cannot_be_written_does_not_lose_the_flows_behind_it() -> None:
+    class Down(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("disk full")
+
+    book, handler = MemoryLedger(), Down()
+    finalisers.later(ask(Scripted(LedgerUnavailable("another ledger is down")), Check()))
+    _book_later(book)
+    logging.getLogger("agent_airlock").addHandler(handler)
+    try:
+        assert book.apply(Check()).problems == ()
+        assert _settled(book) == 3
+    finally:
+        logging.getLogger("agent_airlock").removeHandler(handler)
+        finalisers._forget()

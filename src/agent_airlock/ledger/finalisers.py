@@ -8,12 +8,13 @@ flow here; the next command runs it, and the end of the process runs the rest.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import Final
 
-from ..events import LOGGER
+from ..events import log
 from .flow import Flow, drive
 
 _QUEUE: Final[SimpleQueue[Flow[None]]] = SimpleQueue()
@@ -44,8 +45,9 @@ def drain() -> None:
                 return
             try:
                 drive(flow)
-            except Exception:
-                LOGGER.exception("a stream that nobody exhausted could not be settled; its lease ends it")
+            except Exception as error:
+                message = "a stream that nobody exhausted could not be settled; its lease ends it"
+                log(logging.ERROR, message, error=error)
     finally:
         _draining.discard(me)
 
