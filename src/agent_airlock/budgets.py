@@ -18,7 +18,7 @@ from .events import log
 from .exceptions import AirlockBudgetExceeded, UnpricedCall, ValidationBlocked
 from .ledger.accounts import Account, Balance, Hold, Refusal, Unit
 from .money import MAX_AMOUNT, nanodollars
-from .scopes import KINDS, ScopePart, encode_scope, parse_scope
+from .scopes import KINDS, MAX_VALUE_BYTES, ScopePart, encode_scope, is_too_long, parse_scope
 from .windows import Window, period_of
 
 Mode = Literal["enforce", "observe"]
@@ -174,9 +174,10 @@ class BudgetSet:
                 value = model_id
             else:
                 value = call.value(f"{kind}_id")
-            if value is not None and len(value) > 64 and len(value.encode("utf-8", "surrogatepass")) > 256:
+            if value is not None and is_too_long(value):
                 raise ValidationBlocked(
-                    f"the call's {kind} is longer than 256 bytes", hints=(f"Name a {kind} of at most 256 bytes.",)
+                    f"the call's {kind} is longer than {MAX_VALUE_BYTES} bytes",
+                    hints=(f"Name a {kind} of at most {MAX_VALUE_BYTES} bytes.",),
                 )
             if not value and kind == "session" and not self._warned:
                 self._warned = True

@@ -7,10 +7,8 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from .context import AnyContext
-from .money import cents_up
+from .money import MAX_AMOUNT, cents_up
 from .values import message, shown
-
-MAX_TOKENS: Final = 2**53 - 1
 
 
 @message
@@ -70,7 +68,7 @@ def check_tokens(count: object, what: str) -> int:
     Raises:
         ValueError: a bool, float, text, negative number, or more than 2⁵³ − 1.
     """
-    if type(count) is int and 0 <= count <= MAX_TOKENS:
+    if type(count) is int and 0 <= count <= MAX_AMOUNT:
         return count
     raise ValueError(f"{what} must be a non-negative whole number of tokens, not {shown(count)}")
 

@@ -22,7 +22,12 @@ def fraction_of(amount: int, fraction: object, what: str) -> int:
     exact = _exact(fraction)
     if not 0 < exact <= 1:
         raise ValueError(f"{what} must be a fraction above 0 and up to 1, not {fraction!r}")
-    return -(-amount * exact.numerator // exact.denominator)
+    return _part(amount, exact)
+
+
+def _part(amount: int, fraction: Fraction) -> int:
+    """``amount × fraction``, exactly, rounded up."""
+    return -(-amount * fraction.numerator // fraction.denominator)
 
 
 def _exact(number: object) -> Fraction:
@@ -83,8 +88,7 @@ class BudgetConfig:
         """The amount at which passing ``limit``'s mark is told."""
         if limit is None or self.warn_at_percentage is None:
             return None
-        exact = _exact(self.warn_at_percentage) / 100
-        return -(-limit * exact.numerator // exact.denominator)
+        return _part(limit, _exact(self.warn_at_percentage) / 100)
 
 
 def amount_of(unit: Unit, estimate: Estimate) -> int:

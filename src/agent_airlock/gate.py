@@ -9,7 +9,7 @@ from .actual import Spent, at_estimate, spent_by
 from .budgets import budget_type
 from .call import Call, Outcome
 from .checks.access import check_access
-from .events import Event, EventKind, heard, tell
+from .events import EventKind, heard
 from .exceptions import AirlockBlocked, AirlockBudgetExceeded, LedgerError, LedgerUnavailableBlocked, TicketUsedError
 from .ledger.commands import (
     Charge,
@@ -28,7 +28,7 @@ from .ledger.commands import (
 from .ledger.flow import Flow, ask
 from .ledger.ids import IDS
 from .quote import Gate, Plan, Quote
-from .telling import tell_actual, tell_refused_by_observers, tell_settled
+from .telling import tell_actual, tell_of, tell_refused_by_observers, tell_settled
 
 __all__ = ["Gate", "Ticket", "admit", "close"]
 
@@ -72,7 +72,7 @@ def _tell_admitted(quote: Quote, held: tuple[Plan, ...]) -> None:
     if heard(EventKind.ADMITTED, quote.gate.config.on_event):
         estimate = quote.estimate
         fields: dict[str, object] = {"tier": estimate.tier, "model": estimate.model_id, "estimate_nano": estimate.nano}
-        _tell(quote, EventKind.ADMITTED, held[0].id if held else None, fields)
+        tell_of(quote, EventKind.ADMITTED, held[0].id if held else None, fields)
 
 
 def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved]]:
@@ -185,7 +185,7 @@ def _spent(quote: Quote, outcome: Outcome) -> Spent:
     try:
         return spent_by(quote, outcome)
     except Exception as error:  # the call has run: whatever its result does when it is looked at, it is booked
-        _tell(quote, EventKind.SETTLE_FAILED, None, {"verb": "read", "error": type(error).__name__})
+        tell_of(quote, EventKind.SETTLE_FAILED, None, {"verb": "read", "error": type(error).__name__})
         return at_estimate(quote)
 
 
@@ -196,7 +196,7 @@ def _settle(quote: Quote, plan: Plan, spent: Spent, *, charged: bool = False) ->
         answer: SettleAnswer = yield plan.book, verb(plan.id, plan.holds, spent.amounts, quote.labels)
         if isinstance(answer, Forgotten):
             # Its row is gone, the money is not: book it under a new id, once, and say so.
-            _tell(quote, EventKind.FORGOTTEN, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
+            tell_of(quote, EventKind.FORGOTTEN, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
             again = Charge(IDS.make(answer.now_ms), plan.holds, spent.amounts, quote.labels)
             answer = yield from ask(plan.book, again)
     except GeneratorExit:
@@ -216,8 +216,4 @@ def _settle(quote: Quote, plan: Plan, spent: Spent, *, charged: bool = False) ->
 
 def _tell_failure(quote: Quote, plan: Plan, verb: str, error: Exception | None) -> None:
     fields: dict[str, object] = {"verb": verb, "error": type(error).__name__ if error else "Conflict"}
-    _tell(quote, EventKind.SETTLE_FAILED, plan.id, fields)
-
-
-def _tell(quote: Quote, kind: EventKind, id: str | None, fields: dict[str, object]) -> None:
-    tell(Event(kind, quote.call.tool, id, fields), quote.gate.config.on_event)
+    tell_of(quote, EventKind.SETTLE_FAILED, plan.id, fields)

@@ -51,7 +51,7 @@ def parse_scope(scope: str) -> tuple[ScopePart, ...]:
         if any(part.kind == kind for part in parts):
             raise ValueError(f"Budget.scope names {kind!r} twice: {scope!r}")
         decoded = _decoded(value, scope)
-        if len(decoded.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
+        if is_too_long(decoded):
             raise ValueError(f"Budget.scope has a value longer than {MAX_VALUE_BYTES} bytes: {scope[:80]!r}…")
         parts.append(ScopePart(kind, value == "*", None if value in ("*", NO_VALUE) else decoded))
     return tuple(sorted(parts, key=lambda part: KINDS.index(part.kind)))
@@ -69,6 +69,11 @@ def _decoded(value: str, scope: str) -> str:
         return unquote(value, errors="surrogatepass")
     except UnicodeDecodeError:
         raise ValueError(f"Budget.scope must escape whole UTF-8 characters; not {scope!r}") from None
+
+
+def is_too_long(value: str) -> bool:
+    """Whether a value is of more than 256 bytes in UTF-8, in which a character has at most 4."""
+    return 4 * len(value) > MAX_VALUE_BYTES and len(value.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES
 
 
 def encode_scope(values: Iterable[tuple[str, str | None]]) -> str:

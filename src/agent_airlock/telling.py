@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from .actual import Spent
@@ -17,6 +18,11 @@ from .reconciliation import LOGGER as COST_LOGGER
 from .reconciliation import reconcile
 
 _USD: Final = Unit.USD
+
+
+def tell_of(quote: Quote, kind: EventKind, id: str | None, fields: Mapping[str, object]) -> None:
+    """Tell one event of the quote's call to its gate's listener."""
+    tell(Event(kind, quote.call.tool, id, fields), quote.gate.config.on_event)
 
 
 def tell_refused_by_observers(quote: Quote, plan: Plan, answer: Reserved) -> None:
@@ -34,7 +40,7 @@ def tell_settled(quote: Quote, plan: Plan, answer: Settled) -> None:
         return
     for before, after in zip(answer.before, answer.after):  # noqa: B905  (both are of the same holds)
         if before.presumed > after.presumed:
-            _tell(quote, EventKind.PRESUMED, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
+            tell_of(quote, EventKind.PRESUMED, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
             break
     for slot, before, after in zip(plan.slots, answer.before, answer.after, strict=False):
         mark = slot.warn_amount
@@ -46,7 +52,7 @@ def tell_settled(quote: Quote, plan: Plan, answer: Settled) -> None:
                 "spent": spent,
                 "mark": mark,
             }
-            _tell(quote, EventKind.WARNED, plan.id, fields)
+            tell_of(quote, EventKind.WARNED, plan.id, fields)
 
 
 def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> None:
@@ -57,12 +63,12 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
         _tell_would_block(quote, slot, id)
     if spent.nothing:
         if booked and heard(EventKind.RELEASED, listener):
-            _tell(quote, EventKind.RELEASED, id, {})
+            tell_of(quote, EventKind.RELEASED, id, {})
         return
     estimate, nano = quote.estimate, spent.amounts.get(_USD)
     over = nano is not None and estimate.nano is not None and nano > estimate.nano
     if over and estimate.bound == "worst_case":
-        _tell(quote, EventKind.BOUND_BROKEN, id, {"estimate_nano": estimate.nano, "actual_nano": nano})
+        tell_of(quote, EventKind.BOUND_BROKEN, id, {"estimate_nano": estimate.nano, "actual_nano": nano})
     budget = quote.gate.policy.model_tier_budget
     told = over or COST_LOGGER.isEnabledFor(logging.INFO)
     if told and spent.usage is not None and budget is not None and estimate.tier is not None:
@@ -70,12 +76,12 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
     if quote.tracker.has_callbacks:
         _notify(quote, id, spent)
     if booked and heard(EventKind.SETTLED, listener):
-        _tell(quote, EventKind.SETTLED, id, {"actual_nano": nano, "estimate_nano": estimate.nano})
+        tell_of(quote, EventKind.SETTLED, id, {"actual_nano": nano, "estimate_nano": estimate.nano})
 
 
 def _tell_would_block(quote: Quote, slot: Slot, id: str | None) -> None:
     fields: dict[str, object] = {"scope": slot.budget.scope, "account": slot.account.id, "limit": slot.budget.amount}
-    _tell(quote, EventKind.WOULD_BLOCK, id, fields)
+    tell_of(quote, EventKind.WOULD_BLOCK, id, fields)
 
 
 def _notify(quote: Quote, id: str | None, spent: Spent) -> None:
@@ -91,7 +97,3 @@ def _notify(quote: Quote, id: str | None, spent: Spent) -> None:
             quote.epoch.ledger.now_ms(),
         )
     )
-
-
-def _tell(quote: Quote, kind: EventKind, id: str | None, fields: dict[str, object]) -> None:
-    tell(Event(kind, quote.call.tool, id, fields), quote.gate.config.on_event)
