@@ -31,14 +31,18 @@ if TYPE_CHECKING:
     from .exceptions import AirlockError as AirlockError
     from .exceptions import BlockReason as BlockReason
     from .exceptions import BudgetExceededError as BudgetExceededError
+    from .exceptions import CapabilityDenied as CapabilityDenied
+    from .exceptions import EndpointBlocked as EndpointBlocked
     from .exceptions import GhostArgumentsBlocked as GhostArgumentsBlocked
     from .exceptions import LedgerCorrupt as LedgerCorrupt
     from .exceptions import LedgerError as LedgerError
     from .exceptions import LedgerUnavailable as LedgerUnavailable
     from .exceptions import LedgerUnavailableBlocked as LedgerUnavailableBlocked
     from .exceptions import NothingSpent as NothingSpent
+    from .exceptions import PathViolation as PathViolation
     from .exceptions import PolicyMutationError as PolicyMutationError
     from .exceptions import PolicyViolation as PolicyViolation
+    from .exceptions import RateLimitExceeded as RateLimitExceeded
     from .exceptions import TicketUsedError as TicketUsedError
     from .exceptions import UnknownModelError as UnknownModelError
     from .exceptions import UnknownTierError as UnknownTierError
@@ -70,6 +74,10 @@ _ROOMS = {
     "AirlockContext": "context",
     "AirlockError": "exceptions",
     "AirlockResponse": "self_heal",
+    "CapabilityDenied": "exceptions",
+    "EndpointBlocked": "exceptions",
+    "PathViolation": "exceptions",
+    "RateLimitExceeded": "exceptions",
     "BlockReason": "exceptions",
     "BlockedResult": "self_heal",
     "Budget": "budgets",

@@ -11,7 +11,11 @@
     ├── AirlockBlocked                the gate's answer to a call that may not run; has .response
     │   ├── GhostArgumentsBlocked     an argument that the function does not have
     │   ├── ValidationBlocked         an argument of the wrong type, or a tag that means nothing
-    │   ├── PolicyViolation           not allowed: tool, role, agent, unknown tier
+    │   ├── PolicyViolation           not allowed: tool, role, agent, hour, unknown tier
+    │   ├── RateLimitExceeded         too many calls of this agent in this window
+    │   ├── CapabilityDenied          the function needs a capability that is not granted
+    │   ├── PathViolation             a path that leads, or may lead, out of what is allowed
+    │   ├── EndpointBlocked           a URL that leads, or may lead, where it may not
     │   ├── LedgerUnavailableBlocked  the ledger did not answer, so nothing may be spent
     │   └── BudgetExceededError
     │       ├── UnpricedCall          its cost cannot be known before it runs
@@ -165,6 +169,54 @@ class PolicyViolation(AirlockBlocked):
     """The policy does not allow this call."""
 
     reason = BlockReason.POLICY_VIOLATION
+
+
+class RateLimitExceeded(AirlockBlocked):
+    """The agent has made as many calls as its rate allows in this window. ``refusal`` is what the ledger said."""
+
+    reason = BlockReason.RATE_LIMIT
+
+    def __init__(self, message: str, *, pattern: str, refusal: Refusal, hints: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hints=hints)
+        self.pattern = pattern
+        self.refusal = refusal
+
+
+class CapabilityDenied(AirlockBlocked):
+    """The function needs capabilities that the policy does not grant. ``missing`` are their names."""
+
+    reason = BlockReason.CAPABILITY_DENIED
+
+    def __init__(self, message: str, *, missing: tuple[str, ...], hints: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hints=hints)
+        self.missing = missing
+
+    def to_block_metadata(self) -> dict[str, Any]:
+        return {"missing": list(self.missing)}
+
+
+class _PlaceBlocked(AirlockBlocked):
+    """``argument`` says where in the arguments it stands, ``rule`` which rule it breaks. Its value is not repeated."""
+
+    def __init__(self, message: str, *, argument: str, rule: str, hints: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hints=hints)
+        self.argument = argument
+        self.rule = rule
+
+    def to_block_metadata(self) -> dict[str, Any]:
+        return {"argument": self.argument, "rule": self.rule}
+
+
+class PathViolation(_PlaceBlocked):
+    """A path in the arguments leads, or may lead, out of what the policy allows."""
+
+    reason = BlockReason.PATH_VIOLATION
+
+
+class EndpointBlocked(_PlaceBlocked):
+    """A URL in the arguments leads, or may lead, where the policy does not allow."""
+
+    reason = BlockReason.ENDPOINT_BLOCKED
 
 
 class LedgerUnavailableBlocked(AirlockBlocked):
