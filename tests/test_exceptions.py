@@ -29,12 +29,17 @@ from agent_airlock import (
     strict_tier_budget_policy,
 )
 from agent_airlock.exceptions import (
+    CapabilityDenied,
+    EndpointBlocked,
     GhostArgumentsBlocked,
     LedgerCorrupt,
     LedgerUnavailable,
     LedgerUnavailableBlocked,
+    PathViolation,
+    PolicyFileError,
     PolicyMutationError,
     PolicyViolation,
+    RateLimitExceeded,
     TicketUsedError,
     UnknownModelError,
     UnknownTierError,
@@ -54,7 +59,10 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
     assert AirlockBudgetExceeded.__mro__[:5] == (
         AirlockBudgetExceeded, BudgetExceededError, AirlockBlocked, AirlockError, RuntimeError,
     )  # fmt: skip
-    for kind in (GhostArgumentsBlocked, ValidationBlocked, PolicyViolation, LedgerUnavailableBlocked, UnpricedCall):
+    for kind in (
+        GhostArgumentsBlocked, ValidationBlocked, PolicyViolation, RateLimitExceeded, CapabilityDenied, PathViolation,
+        EndpointBlocked, LedgerUnavailableBlocked, UnpricedCall,
+    ):  # fmt: skip
         assert issubclass(kind, AirlockBlocked)
     for kind in (LedgerUnavailable, LedgerCorrupt):
         assert issubclass(kind, LedgerError)
@@ -66,7 +74,8 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
 
 
 def every_kind() -> list[type[Exception]]:
-    return [kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    kinds = (kind for name, kind in vars(exceptions).items() if not name.startswith("_"))
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
 
 
 def test_each_kind_is_drawn_and_explained() -> None:
@@ -93,6 +102,7 @@ def made() -> list[Exception]:
         AirlockError("a"),
         UnknownTierError("gold", ("small",)),
         UnknownModelError("nope"),
+        PolicyFileError("airlock.toml", ("a", "b")),
         PolicyMutationError("a"),
         TicketUsedError("a"),
         LedgerError("a"),
@@ -102,6 +112,10 @@ def made() -> list[Exception]:
         AirlockBlocked("a", hints=("b",)),
         LedgerUnavailableBlocked("a"),
         BudgetExceededError("a", hints=("b",)),
+        CapabilityDenied("a", missing=("NETWORK_HTTP",)),
+        PathViolation("a", argument="path", rule="outside"),
+        EndpointBlocked("a", argument="url", rule="private", hints=("b",)),
+        from_a_gate(SecurityPolicy(rate_limits={"tool": "0/hour"})),
         from_a_gate(SecurityPolicy(), xx=1),
         from_a_gate(SecurityPolicy(), "1"),
         from_a_gate(SecurityPolicy(default_deny=True)),

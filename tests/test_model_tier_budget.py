@@ -34,7 +34,7 @@ CENT_PER_THOUSAND = {"default": {"input": "0.01", "output": "0.01"}}
 """One cent per 1,000 tokens, in and out: 100 tokens are a tenth of a cent."""
 TIERS = {"frontier": TierBudget(50, 4000), "mid": TierBudget(10, 2000), "small": TierBudget(2, 1000)}
 BUDGET = ModelTierBudget(TIERS, "small")
-LITERAL_DIGEST = "c8c3bcccea178fe17bdb5120c19539a5a3b774a39a6558ac4195e56d529e272d"
+LITERAL_DIGEST = "b50e0554efd7399b0bca3a23f864c8d99104f6625ffd63f34b635592cf3ce3bd"
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,21 @@ from typing import Any
 
 import pytest
 
-from agent_airlock import Budget, ModelTierBudget, PolicyMutationError, SecurityPolicy, TierBudget, policy
+from agent_airlock import (
+    Budget,
+    Capability,
+    CapabilityPolicy,
+    ModelTierBudget,
+    PolicyMutationError,
+    RateLimit,
+    SecurityPolicy,
+    TierBudget,
+    TimeWindow,
+    policy,
+)
 
 TIERS = ModelTierBudget({"small": TierBudget(2, 1000)}, "small")
-PLAIN_DIGEST = "ef7fba5eee7c6e72853aa41aa0e3d836fcd385ff90ae9f40731227e58c2f26e8"
+PLAIN_DIGEST = "fed8f6c503f9de9be818337bd2f079ada97392d5d754c9cd00fa6d5118ac5119"
 
 
 def full() -> SecurityPolicy:
@@ -26,6 +37,11 @@ def full() -> SecurityPolicy:
         require_agent_id=True,
         model_tier_budget=TIERS,
         budgets=[Budget("agent:*", "5 USD", window="day", warn_at=0.8)],
+        time_restrictions={"search_*": "09:00-17:00 Europe/Berlin"},
+        rate_limits={"*": "100/hour", "ask": RateLimit(5, "second", mode="observe")},
+        capability_policy=CapabilityPolicy(Capability.NETWORK_HTTP, mode="observe"),
+        prices={"mine": {"input": 3, "output": 12}},
+        model_aliases={"fast": "mine"},
         lease="30 s",
         explain="all",
     )
@@ -34,6 +50,7 @@ def full() -> SecurityPolicy:
 # --- wrong ones ------------------------------------------------------------------------------------------
 
 LISTS = ("allowed_tools", "denied_tools", "allowed_roles", "budgets")
+MAPPINGS = ("time_restrictions", "rate_limits", "prices", "model_aliases")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +68,19 @@ LISTS = ("allowed_tools", "denied_tools", "allowed_roles", "budgets")
         ("tags", "model", "must be one of caller, context, not 'model'"),
         ("on_unknown_usage", "zero", "must be one of estimate, release"),
         ("explain", True, "must be one of scoped, all"),
+        ("mode", "off", "must be one of enforce, observe"),
+        ("access_mode", None, "must be one of enforce, observe"),
+        ("capability_policy", "network", "must be a CapabilityPolicy or None"),
+        *((field, value, "must be a mapping") for field in MAPPINGS for value in (5, None, ["a"], "a")),
+        *((field, {1: "a"}, "must have texts as keys, not 1") for field in MAPPINGS),
+        *((field, {"": "a"}, "must have texts as keys, not ''") for field in MAPPINGS),
+        ("time_restrictions", {"x": "9-17"}, r"\['x'\]: a time window must be like '09:00-17:00'"),
+        ("time_restrictions", {"x": "09:00-17:00 Nowhere"}, "must be the IANA name of a time zone"),
+        ("rate_limits", {"x": "100"}, r"\['x'\]: a rate limit must be like '100/hour'"),
+        ("rate_limits", {"x": "1/month"}, "must be like '100/hour'"),
+        ("prices", {"x": {"input": 1}}, "output"),
+        ("prices", {"x": {"input": 1, "output": 1, "inptu": 1}}, "input"),
+        ("model_aliases", {"x": 5}, "5"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_field_and_what_is_allowed(field: str, value: Any, said: str) -> None:
@@ -155,6 +185,37 @@ def test_no_container_of_a_frozen_policy_can_change(field: str, change: Any) -> 
         assert list(getattr(frozen, field)) == before
 
 
+MOVES: dict[str, Any] = {
+    "set": lambda items: items.__setitem__("x", "y"),
+    "del": lambda items: items.__delitem__(next(iter(items))),
+    "|=": lambda items: items.__ior__({"x": "y"}),
+    "update": lambda items: items.update(x="y"),
+    "setdefault": lambda items: items.setdefault("x", "y"),
+    "pop": lambda items: items.pop(next(iter(items))),
+    "popitem": lambda items: items.popitem(),
+    "clear": lambda items: items.clear(),
+}
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize("field", MAPPINGS)
+def test_no_mapping_of_a_frozen_policy_can_change(field: str, move: Any) -> None:
+    for frozen in (full().freeze(), pickle.loads(pickle.dumps(full().freeze())), copy.deepcopy(full().freeze())):
+        before = dict(getattr(frozen, field))
+        with pytest.raises(PolicyMutationError):
+            move(getattr(frozen, field))
+        assert getattr(frozen, field) == before
+    with pytest.raises(PolicyMutationError):
+        move(full().freeze().prices["mine"])
+
+
+def test_the_callers_own_mapping_can_change_without_changing_the_policy() -> None:
+    mine = {"m": {"input": 1, "output": 2}}
+    made = SecurityPolicy(prices=mine)
+    mine["m"]["input"] = 0
+    assert made.prices["m"]["input"] == 1
+
+
 @pytest.mark.parametrize(
     "copier",
     [copy.copy, copy.deepcopy, lambda policy: pickle.loads(pickle.dumps(policy)), SecurityPolicy.freeze],
@@ -175,6 +236,8 @@ def test_a_copy_of_an_unfrozen_policy_shares_nothing_that_can_change(copier: Any
     original = full()
     other = copier(original)
     other.allowed_tools.append("late")
+    other.rate_limits["late"] = "1/day"
+    other.prices["mine"]["input"] = 0
     other.lease = "1 h"
     assert original == full()
 
@@ -210,12 +273,19 @@ OTHERS: dict[str, Any] = {
     "allowed_roles": ["other"],
     "require_agent_id": True,
     "default_deny": True,
+    "time_restrictions": {"deploy_*": "09:00-17:00"},
+    "rate_limits": {"*": "100/hour"},
+    "capability_policy": CapabilityPolicy(Capability.NETWORK_HTTP),
     "model_tier_budget": TIERS,
     "budgets": [Budget("global", "1 USD")],
+    "prices": {"mine": {"input": 3, "output": 12}},
+    "model_aliases": {"fast": "claude-haiku-5-5"},
     "lease": "1 h",
     "tags": "context",
     "on_unknown_usage": "release",
     "explain": "all",
+    "mode": "observe",
+    "access_mode": "observe",
 }
 
 
@@ -237,6 +307,9 @@ def test_the_digest_holds_its_schema(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"lease": "10 min"}, {"lease": 600}),
         ({"allowed_tools": ["a", "b"]}, {"allowed_tools": ("b", "a", "a")}),
         ({"allowed_roles": ["a", "b"]}, {"allowed_roles": {"a", "b"}}),
+        ({"rate_limits": {"a": "1_00/hour"}}, {"rate_limits": {"a": RateLimit(100, "hour")}}),
+        ({"time_restrictions": {"a": "09:00-17:00 UTC"}}, {"time_restrictions": {"a": TimeWindow(540, 1020)}}),
+        ({"prices": {"a": {"input": 1, "output": "2"}}}, {"prices": {"a": {"output": 2.0, "input": "1.00"}}}),
         ({"budgets": [Budget("global", "5 USD")]}, {"budgets": (Budget("global", "5.00 USD"),)}),
     ],
 )

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from .call import Outcome, Raised, TokenUsage
+from .cost import actual_nano
 from .dialects.usage import MalformedUsage, reported_usage
 from .events import log
 from .exceptions import NothingSpent, UnknownModelError
 from .ledger.accounts import Amounts, Unit
-from .money import nano_from_usd_half_even
 from .quote import Quote
 from .values import message
 
@@ -62,7 +62,7 @@ def spent_by(quote: Quote, outcome: Outcome) -> Spent:
     nano = estimate.nano
     if priced_by_tokens:
         try:
-            nano = nano_from_usd_half_even(quote.tracker.calculate_cost(usage, estimate.model_id))
+            nano = actual_nano(quote.pricer, usage, estimate.model_id)
         except UnknownModelError:
             log(logging.WARNING, "%s: its model has no known price; only its tokens are booked", quote.call.tool)
     return Spent(_amounts(nano, usage.total_tokens), usage)

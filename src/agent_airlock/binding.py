@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import functools
+import logging
+import os
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .call import NO_TAGS, Call, Tags
+from .checking import Subject
+from .checks.modes import UnknownArgsMode
 from .config import AirlockConfig
 from .context import EMPTY, AnyContext, ContextExtractor, get_current_context
 from .cost import Cost
-from .events import Event, EventKind, call_listener, tell
+from .events import Event, EventKind, call_listener, log, tell
 from .exceptions import AirlockBlocked, BlockReason
 from .ledger import default_ledger
 from .ledger.commands import Book
+from .observing import tell_would_block
 from .policy import SecurityPolicy
+from .policy_file import policy_of_environment
 from .quote import Gate
 from .self_heal import AirlockResponse, respond
+
+if TYPE_CHECKING:
+    from .checks.targets import Targets
 
 PolicySource = SecurityPolicy | Callable[[AnyContext], SecurityPolicy]
 OnBlock = Literal["return", "raise"]
@@ -28,6 +37,15 @@ _TAGS: Final = frozenset(_KEYWORDS)
 
 
 _MAX_GATES: Final = 8
+
+
+class Switch:
+    """Whether the gates of this process are off; for tests alone (``testing.airlock_off``)."""
+
+    off = 0
+
+
+SWITCH: Final = Switch()
 
 
 class Binding:
@@ -47,6 +65,10 @@ class Binding:
     ) -> None:
         self.function = function
         self.tool = _name(function)
+        if policy is None and (loaded := policy_of_environment()) is not None:
+            policy = loaded.policy
+            config = loaded.config if config is None else config.over(loaded.config)
+            ledger = ledger if ledger is not None or "AIRLOCK_LEDGER" in os.environ else loaded.ledger
         self.config = config or AirlockConfig()
         self.ledger: Book = default_ledger() if ledger is None else ledger
         self.return_dict = return_dict
@@ -56,16 +78,26 @@ class Binding:
         from .checks.arguments import ArgumentsCheck  # with pydantic: loaded when a function is gated, not before
 
         self._arguments = ArgumentsCheck(function)
+        self.subject = Subject(self.tool, function, self._targets())
         self._policy: PolicySource = SecurityPolicy() if policy is None else policy
         # The gates of the last policies that a policy function answered, by the policy's id; a gate keeps its policy.
         self._gates: OrderedDict[int, Gate] = OrderedDict()
         self._gate = self._gate_of(self._policy) if isinstance(self._policy, SecurityPolicy) else None
 
+    def _targets(self) -> Targets | None:
+        """Where paths and URLs stand in the arguments; None where nothing is asked of them."""
+        config = self.config
+        if config.filesystem_policy is None and not config.endpoint_policies:
+            return None
+        from .checks.targets import Targets
+
+        return Targets(self.function, path_names=config.path_arguments, url_names=config.url_arguments)
+
     def _gate_of(self, policy: SecurityPolicy) -> Gate:
         gate = self._gates.get(id(policy))
         if gate is None:
             gate = Gate(
-                self.tool,
+                self.subject,
                 policy,
                 config=self.config,
                 ledger=self.ledger,
@@ -85,12 +117,15 @@ class Binding:
             raise TypeError(f"the policy of {self.tool} must answer a SecurityPolicy, not {type(policy).__name__}")
         return self._gate_of(policy)
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Gate, Call]:
-        """The call, its arguments checked, and the gate that it is for.
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Gate | None, Call]:
+        """The call, its arguments checked, and the gate that it is for; None where gates are off.
 
         Raises:
             GhostArgumentsBlocked, ValidationBlocked: its arguments are not those of the function.
         """
+        if SWITCH.off:
+            _take_tags(kwargs)
+            return None, Call(self.tool, args, kwargs, (), ())
         current = get_current_context()
         gate = self._gate or self._gate_for(current or EMPTY)
         given = ContextExtractor.extract(args, kwargs)
@@ -99,10 +134,35 @@ class Binding:
         if kwargs and gate.policy.tags == "caller":
             tags = _take_tags(kwargs)
         raw = args, kwargs
-        args, kwargs = self._arguments.check(self.tool, args, kwargs)
+        args, kwargs = self._checked(gate, args, kwargs)
         roles = current.roles if current is not None else ()
         named = self._arguments
         return gate, Call(self.tool, args, kwargs, named.positional, contexts, roles, named.rest, raw, tags)
+
+    def _checked(
+        self, gate: Gate, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments as the function will get them."""
+        config = self.config
+        if config.unknown_args is not UnknownArgsMode.BLOCK:
+            kwargs = self._stripped(kwargs)
+        try:
+            return self._arguments.check(self.tool, args, kwargs)
+        except AirlockBlocked as block:
+            if config.arguments_mode == "enforce" and gate.policy.mode == "enforce":
+                raise
+            tell_would_block(self.tool, "arguments", block, config.on_event)
+        return args, kwargs
+
+    def _stripped(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Without the arguments that the function does not have."""
+        ghosts = self._arguments.ghosts(kwargs)
+        if not ghosts:
+            return kwargs
+        if self.config.unknown_args is UnknownArgsMode.STRIP_AND_LOG:
+            named = ", ".join(repr(ghost[:80]) for ghost in ghosts[:20])
+            log(logging.WARNING, "%s has no argument %s: left out", self.tool, named)
+        return {name: value for name, value in kwargs.items() if name not in ghosts}
 
     # --- answers -----------------------------------------------------------------------------------------
 
@@ -123,6 +183,8 @@ class Binding:
             call_listener(config.on_blocked, response)
         if config.on_validation_error is not None and block.reason is BlockReason.VALIDATION_ERROR:
             call_listener(config.on_validation_error, response)
+        if config.on_rate_limit is not None and block.reason is BlockReason.RATE_LIMIT:
+            call_listener(config.on_rate_limit, response)
         return block
 
     def answered(self, value: Any) -> Any:

@@ -1,27 +1,31 @@
 """Budgets, and the one resolver that turns every limit into holds.
 
-``BudgetSet.slots`` and :func:`holds` are the only way from a policy's budgets to a ledger; there is no second path.
+``BudgetSet.slots`` and :func:`holds` are the only way from a policy's budgets and rate limits to a ledger; there is no
+second path.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from .budget_index import BudgetIndex
 from .call import Call, Estimate
 from .caps import amount_of, counted, fraction_of
+from .checks.access import matches
+from .checks.modes import Mode, check_mode
 from .events import log
 from .exceptions import AirlockBudgetExceeded, UnpricedCall, ValidationBlocked
 from .ledger.accounts import Account, Balance, Hold, Refusal, Unit
 from .money import MAX_AMOUNT, nanodollars
+from .rate_limits import RateLimit, rate_scope
 from .scopes import KINDS, MAX_VALUE_BYTES, ScopePart, encode_scope, is_too_long, parse_scope
 from .windows import Window, period_of
 
-Mode = Literal["enforce", "observe"]
 Limit = str | Decimal
 _CACHED: Final = 4_096
 
@@ -89,8 +93,7 @@ class Budget:
             raise ValueError(f"Budget.window must be one of {', '.join(Window)}, not {self.window!r}")
         if self.zone != "UTC":
             raise ValueError(f"Budget.zone must be 'UTC', not {self.zone!r}: other zones are not supported yet")
-        if self.mode not in ("enforce", "observe"):
-            raise ValueError(f"Budget.mode must be 'enforce' or 'observe', not {self.mode!r}")
+        check_mode(self.mode, "Budget.mode")
         if self.warn_at is not None:
             fraction_of(amount, self.warn_at, "Budget.warn_at")
         if self.window == "call" and self.warn_at is not None:
@@ -117,13 +120,17 @@ class Budget:
 
 
 class Slot(NamedTuple):
-    """One account that a call counts in, and what its budget says."""
+    """One account that a call counts in, and what its budget or rate limit says."""
 
     account: Account
-    budget: Budget
+    name: str
+    """The budget's scope as it is written, or the rate limit's pattern."""
+    amount: int
+    """The limit as it is written, also where the account only counts."""
     limit: int | None
     """What travels with the hold; None where it only counts."""
-    warn_amount: int | None
+    warn_amount: int | None = None
+    is_rate: bool = False
 
     def would_block(self, estimate: Estimate, total: int | None) -> bool:
         """Whether an enforced budget would have blocked the call: ``total`` is what it would stand at."""
@@ -131,7 +138,7 @@ class Slot(NamedTuple):
             amount = amount_of(self.account.unit, estimate)
         except UnpricedCall:
             return True
-        return (amount if total is None else total) > self.budget.amount
+        return (amount if total is None else total) > self.amount
 
 
 class Resolved(NamedTuple):
@@ -142,19 +149,32 @@ class Resolved(NamedTuple):
 
 
 class BudgetSet:
-    """The budgets of one policy, compiled. Thread-safe: what it caches, it can make again."""
+    """The budgets and rate limits of one policy, compiled. Thread-safe: what it caches, it can make again.
 
-    def __init__(self, budgets: Iterable[Budget]) -> None:
-        self.budgets = tuple(budgets)
-        for budget in self.budgets:
+    ``observe``: all of them only count.
+    """
+
+    def __init__(
+        self, budgets: Iterable[Budget], rates: Mapping[str, RateLimit | str] | None = None, *, observe: bool = False
+    ) -> None:
+        budgets = tuple(budgets)
+        for budget in budgets:
             if not isinstance(budget, Budget):
                 raise TypeError(f"SecurityPolicy.budgets must be a list of Budget, not {budget!r}")
-        windows = [budget for budget in self.budgets if budget.window != "call"]
-        self._windows = _merged(windows)
-        self._per_call = _merged([budget for budget in self.budgets if budget.window == "call"])
-        used = {part.kind for budget in self.budgets for part in budget.parts}
+        self._rates = {pattern: RateLimit.parse(rate) for pattern, rate in (rates or {}).items()}
+        self._observe = observe
+        self.counts = bool(budgets or self._rates)
+        """Whether any call may count in anything."""
+        windows = _merged([budget for budget in budgets if budget.window != "call"])
+        per_call = _merged([budget for budget in budgets if budget.window == "call"])
+        self._on_ledger = bool(windows or self._rates)
+        self._windows, self._per_call = BudgetIndex(windows), BudgetIndex(per_call)
+        used = {part.kind for budget in budgets for part in budget.parts}
+        if self._rates:
+            used |= {"agent", "tool"}
         self.kinds = tuple(kind for kind in KINDS if kind in used)
         self._cache: dict[tuple[str | None, ...], Resolved] = {}
+        self._call_cache: dict[tuple[str | None, ...], tuple[Slot, ...]] | None = {} if per_call else None
         self._warned = False
 
     def values(self, call: Call, tier: str | None, model_id: str | None) -> tuple[str | None, ...]:
@@ -205,7 +225,7 @@ class BudgetSet:
             if asked > slot.limit:
                 refusal = Refusal(slot.account, slot.limit, 0, 0, 0, asked, "spent")
                 raise AirlockBudgetExceeded(
-                    f"its worst case is more than {slot.budget.scope!r} allows a call",
+                    f"its worst case is more than {slot.name!r} allows a call",
                     budget_type=budget_type(slot.account.unit),
                     estimate=estimate,
                     refusal=refusal,
@@ -213,22 +233,32 @@ class BudgetSet:
 
     def observed(self, values: tuple[str | None, ...], estimate: Estimate) -> tuple[Slot, ...]:
         """The slots of the ``call`` window that only observe, and would have blocked this call."""
-        if not self._per_call:
+        if self._call_cache is None:
             return ()
         return tuple(
             slot for slot in self._call_slots(values) if slot.limit is None and slot.would_block(estimate, None)
         )
 
     def _call_slots(self, values: tuple[str | None, ...]) -> tuple[Slot, ...]:
-        return self._slots(self._per_call, values, 0) if self._per_call else ()
+        cache = self._call_cache
+        if cache is None:
+            return ()
+        slots = cache.get(values)
+        if slots is None:
+            by_kind = dict(zip(self.kinds, values, strict=True))
+            slots = self._budget_slots(self._per_call.matching(by_kind), by_kind, 0)
+            if len(cache) >= _CACHED:
+                cache.clear()
+            cache[values] = slots
+        return slots
 
     def slots(self, values: tuple[str | None, ...], now_ms: int) -> tuple[Slot, ...]:
         """The accounts of the ledger that a call with these values counts in now."""
-        if not self._windows:
+        if not self._on_ledger:
             return ()
         resolved = self._cache.get(values)
         if resolved is None or now_ms >= resolved.until_ms:
-            slots = self._slots(self._windows, values, now_ms)
+            slots = self._slots(values, now_ms)
             ends = [slot.account.period.end_ms for slot in slots]
             until = min((end for end in ends if end is not None), default=float("inf"))
             resolved = Resolved(slots, until)
@@ -236,27 +266,40 @@ class BudgetSet:
                 self._cache.clear()
             self._cache[values] = resolved
         elif any(not slot.account.period.contains(now_ms) for slot in resolved.slots):
-            return self._slots(self._windows, values, now_ms)  # the ledger's time is behind: ask as of then
+            return self._slots(values, now_ms)  # the ledger's time is behind: ask as of then
         return resolved.slots
 
-    def _slots(self, budgets: tuple[Budget, ...], values: tuple[str | None, ...], now_ms: int) -> tuple[Slot, ...]:
+    def _slots(self, values: tuple[str | None, ...], now_ms: int) -> tuple[Slot, ...]:
         by_kind = dict(zip(self.kinds, values, strict=True))
-        chosen: dict[tuple[str, Mode], tuple[Slot, Budget]] = {}
+        budgets = self._windows.matching(by_kind)
+        return self._rate_slots(by_kind, now_ms) + self._budget_slots(budgets, by_kind, now_ms)
+
+    def _rate_slots(self, by_kind: Mapping[str, str | None], now_ms: int) -> tuple[Slot, ...]:
+        return tuple(
+            self._slot(rate_scope(pattern, by_kind["agent"]), pattern, rate, rate.calls, now_ms)._replace(is_rate=True)
+            for pattern, rate in self._rates.items()
+            if matches(by_kind["tool"] or "", pattern)
+        )
+
+    def _budget_slots(self, budgets: list[Budget], by_kind: Mapping[str, str | None], now_ms: int) -> tuple[Slot, ...]:
+        chosen: dict[str, tuple[Slot, Budget]] = {}
         for budget in budgets:
-            if not all(part.matches(by_kind[part.kind]) for part in budget.parts):
-                continue
             scope = encode_scope([(part.kind, by_kind[part.kind]) for part in budget.parts])
-            if budget.mode == "observe":
-                scope = f"observed:{scope}"
-            account = Account(scope, budget.window, budget.unit, period_of(budget.window, now_ms))
-            limit = budget.amount if budget.mode == "enforce" else None
-            slot = Slot(account, budget, limit, budget.warn_amount)
-            key = (account.line, budget.mode)
+            slot = self._slot(scope, budget.scope, budget, budget.amount, now_ms, budget.warn_amount)
+            key = slot.account.line
             other = chosen.get(key)
             # A budget that names a value replaces the wildcard's; of two that name as many the lower limit holds.
             if other is None or (-budget.named, budget.amount) < (-other[1].named, other[1].amount):
                 chosen[key] = (slot, budget)
         return tuple(slot for slot, _ in chosen.values())
+
+    def _slot(
+        self, scope: str, name: str, limit: Budget | RateLimit, amount: int, now_ms: int, mark: int | None = None
+    ) -> Slot:
+        observes = self._observe or limit.mode == "observe"
+        scope = f"observed:{scope}" if observes else scope  # an account that is enforced never shares one that is not
+        account = Account(scope, limit.window, limit.unit, period_of(limit.window, now_ms))
+        return Slot(account, name, amount, None if observes else amount, mark)
 
 
 def _merged(budgets: list[Budget]) -> tuple[Budget, ...]:

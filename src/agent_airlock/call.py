@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from .context import AnyContext
-from .money import MAX_AMOUNT, cents_up
+from .money import MAX_AMOUNT, cents_up, usd_from_femto
 from .values import message, shown
 
 
@@ -36,13 +36,12 @@ class TokenUsage:
     reasoning_tokens: int = 0
 
     def __post_init__(self) -> None:
-        check_tokens(self.input_tokens, "input_tokens")
-        check_tokens(self.output_tokens, "output_tokens")
-        check_tokens(self.total_tokens, "total_tokens")
-        if self.total_tokens and self.total_tokens < self.input_tokens + self.output_tokens:
+        whole = check_tokens(self.input_tokens, "input_tokens") + check_tokens(self.output_tokens, "output_tokens")
+        total = check_tokens(self.total_tokens, "total_tokens")
+        if not total:
+            self.total_tokens = whole  # type: ignore[misc]  # not shown to anyone yet
+        elif total < whole:
             raise ValueError("total_tokens must be at least input_tokens + output_tokens")
-        if not self.total_tokens:
-            self.total_tokens = self.input_tokens + self.output_tokens  # type: ignore[misc]  # not shown to anyone yet
         if (
             self.cache_read_tokens != 0
             or self.cache_write_tokens != 0
@@ -136,13 +135,13 @@ Bound = Literal["worst_case", "input_only", "declared"]
 class Estimate:
     """The most that a call may cost, known before it runs.
 
-    ``usd`` is exact, and ``nano`` the same in whole nanodollars, rounded up; both None where the cost is not known
-    and nothing asked for it. ``bound`` says what it is: *worst_case* (input and output tokens), *input_only* (a
-    caller's own prices and no output limit: the one estimate that is not a bound), *declared* (a fixed price or a
-    function's).
+    ``exact`` is that cost, unrounded: USD as a ``Decimal``, or, where a rate card priced it, whole femtodollars as an
+    ``int``. ``nano`` is the same in whole nanodollars, rounded up. Both are None where the cost is not known and
+    nothing asked for it. ``bound`` says what it is: *worst_case* (input and output tokens), *input_only* (a caller's
+    own prices and no output limit: the one estimate that is not a bound), *declared* (a fixed price or a function's).
     """
 
-    usd: Decimal | None
+    exact: Decimal | int | None
     nano: int | None
     input_tokens: int = 0
     output_tokens: int = 0
@@ -151,12 +150,19 @@ class Estimate:
     bound: Bound = "declared"
 
     @property
+    def usd(self) -> Decimal | None:
+        """The cost in USD, exact and unrounded."""
+        exact = self.exact
+        return usd_from_femto(exact) if isinstance(exact, int) else exact
+
+    @property
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
     def cents_up(self) -> int | None:
         """Whole US cents, rounded up, so that no block reads "2 is over 2"."""
-        return None if self.usd is None else cents_up(self.usd)
+        usd = self.usd
+        return None if usd is None else cents_up(usd)
 
 
 @message

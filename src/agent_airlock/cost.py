@@ -11,28 +11,36 @@ from typing import Any, Final, Literal, Protocol
 from .call import Bound, Estimate, TokenUsage
 from .events import log
 from .exceptions import UnknownModelError, UnpricedCall, ValidationBlocked
-from .money import USDLike, nano_from_usd_up, parse_usd
+from .money import USDLike, nano_from_usd_half_even, nano_from_usd_up, nano_half_even, nano_up, parse_usd
 from .rates import RateCard, Reach
 
 UNNAMED_MODEL: Final = "default"
 """The model of a tracker that names none."""
 
 PriceFunction = Callable[[Mapping[str, Any]], USDLike]
+_SET_A_LIMIT: Final = (
+    "Set max_output_tokens on the tier or on the call (_airlock_max_output_tokens), or give the model a max_output "
+    "in SecurityPolicy.prices."
+)
 _ZERO: Final = Decimal(0)
 _WARNED: Final[set[object]] = set()
 
 
 class Pricer(Protocol):
-    """What prices tokens: a ``CostTracker``."""
+    """What prices tokens: a ``CostTracker``, or a policy's own prices over one. A ``model`` of None is its own."""
 
     @property
     def model(self) -> str: ...
     @property
-    def own_prices(self) -> bool:
-        """Whether the caller's own table prices, not the shipped prices."""
+    def by_card(self) -> bool:
+        """Whether ``calculate_cost`` says what its cards say: then they are asked, in whole femtodollars."""
         ...
 
     def card(self, model: str | None = None) -> RateCard | None: ...
+    def input_only(self, model: str | None = None) -> bool:
+        """Whether, without an output limit, the input alone is priced: the one estimate that is not a bound."""
+        ...
+
     def calculate_cost(
         self, tokens: TokenUsage, model: str | None = None, *, reach: Reach | None = None
     ) -> Decimal: ...
@@ -143,25 +151,50 @@ def model_estimate(
     if output_tokens is None:
         output_tokens, bound = _unlimited_output(pricer, model_id, tier)
     try:
-        usd = pricer.calculate_cost(TokenUsage(input_tokens, output_tokens), model_id, reach=reach)
+        exact, nano = _dearest(pricer, model_id, input_tokens, output_tokens, reach)
     except UnknownModelError as unknown:
         if model_id is not None or pricer.model != UNNAMED_MODEL:
             raise unpriced(unknown.model_id) from unknown
         return Estimate(None, None, input_tokens, output_tokens, None, tier, bound)
-    return Estimate(usd, nano_from_usd_up(usd), input_tokens, output_tokens, model_id or pricer.model, tier, bound)
+    return Estimate(exact, nano, input_tokens, output_tokens, model_id or pricer.model, tier, bound)
+
+
+def _dearest(
+    pricer: Pricer, model_id: str | None, input_tokens: int, output_tokens: int, reach: Reach
+) -> tuple[Decimal | int, int]:
+    """What :class:`Estimate` calls ``exact`` and ``nano``."""
+    if not _by_card(pricer):
+        usd = pricer.calculate_cost(TokenUsage(input_tokens, output_tokens), model_id, reach=reach)
+        return usd, nano_from_usd_up(usd)
+    card = pricer.card(model_id)
+    if card is None:
+        raise UnknownModelError(model_id or pricer.model)
+    femto = card.at_most(input_tokens, output_tokens, reach)
+    return femto, nano_up(femto)
+
+
+def actual_nano(pricer: Pricer, usage: TokenUsage, model_id: str | None) -> int:
+    """What ``usage`` really cost, in nanodollars, rounded half to even.
+
+    Raises:
+        UnknownModelError: no price is known.
+    """
+    if not _by_card(pricer):
+        return nano_from_usd_half_even(pricer.calculate_cost(usage, model_id))
+    card = pricer.card(model_id)
+    if card is None:
+        raise UnknownModelError(model_id or pricer.model)
+    return nano_half_even(card.cost(usage))
+
+
+def _by_card(pricer: Pricer) -> bool:
+    by_card: bool = getattr(pricer, "by_card", False)  # a pricer of the user's may have no more than calculate_cost
+    return by_card
 
 
 def _unlimited_output(pricer: Pricer, model_id: str | None, tier: str | None) -> tuple[int, Bound]:
-    if pricer.own_prices:
-        if ("input_only", tier) not in _WARNED:
-            _WARNED.add(("input_only", tier))
-            log(
-                logging.WARNING,
-                "tier %r has no max_output_tokens, and your own prices name no model's limits: only the input of "
-                "its calls is held, which is not a bound",
-                tier,
-                extra={"airlock_event": "input_only", "airlock_tier": tier},
-            )
+    if pricer.input_only(model_id):
+        _warn_input_only(tier)
         return 0, "input_only"
     card = pricer.card(model_id)
     if card is None:
@@ -170,9 +203,22 @@ def _unlimited_output(pricer: Pricer, model_id: str | None, tier: str | None) ->
     if limit is None:
         raise UnpricedCall(
             f"the largest output of the model {card.model!r} is not known",
-            hints=("Set max_output_tokens on the tier or on the call (_airlock_max_output_tokens).",),
+            hints=(_SET_A_LIMIT,),
         )
     return limit, "worst_case"
+
+
+def _warn_input_only(tier: str | None) -> None:
+    if ("input_only", tier) in _WARNED:
+        return
+    _WARNED.add(("input_only", tier))
+    log(
+        logging.WARNING,
+        "tier %r has no max_output_tokens, and your own prices name no model's limits: only the input of "
+        "its calls is held, which is not a bound",
+        tier,
+        extra={"airlock_event": "input_only", "airlock_tier": tier},
+    )
 
 
 def unpriced(model_id: str | None) -> UnpricedCall:
@@ -182,7 +228,8 @@ def unpriced(model_id: str | None) -> UnpricedCall:
         "CostTracker(model='…')."
     )
     priced = (
-        "Or give prices of your own: CostTracker(pricing={'default': {'input': …, 'output': …}}), USD per 1,000 tokens."
+        "Or give prices of your own: SecurityPolicy(prices={'my-model': {'input': …, 'output': …}}), USD per million "
+        "tokens; or CostTracker(pricing={'default': {'input': …, 'output': …}}), USD per 1,000 tokens."
     )
     ways = (named, priced)
     if model_id is None:

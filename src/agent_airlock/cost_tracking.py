@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import Final
 
 from .budgets import crossed
-from .call import Estimate, TokenUsage
-from .caps import BudgetConfig, amount_of, check_tracker, counted
-from .cost import UNNAMED_MODEL, unpriced
+from .call import TokenUsage
+from .caps import BudgetConfig, check_tracker
+from .cost import UNNAMED_MODEL, actual_nano, unpriced
 from .events import Event, EventKind, Listener, call_listener, log, tell
 from .exceptions import (
     AirlockBudgetExceeded,
@@ -26,7 +26,7 @@ from .exceptions import (
     UnknownModelError,
     UnknownTierError,
 )
-from .ledger.accounts import Amounts, Hold, Labels, Unit
+from .ledger.accounts import Labels, Unit
 from .ledger.commands import Charge, Forgotten, Ledger, Settled
 from .ledger.ids import IDS
 from .ledger.memory import MemoryLedger
@@ -35,12 +35,11 @@ from .money import (
     nano_from_usd_half_even,
     nano_from_usd_up,
     parse_usd,
-    usd_from_femto,
     usd_from_nano,
 )
 from .rates import RateCard, Reach
 from .reconciliation import ReconciliationRecord
-from .spend import CostRecord, CostSummary, Spend
+from .spend import CostRecord, CostSummary, CountingEpoch, Epoch
 from .tiers import BudgetEstimate, ModelTierBudget, TierBudget
 
 __all__ = [
@@ -82,39 +81,6 @@ class Tracked:
         self.model = model or self.model
 
 
-class Epoch(Spend):
-    """One life of a tracker, from a reset to the next: its accounts, and the holds that count on them."""
-
-    __slots__ = ("holds", "warn_at", "warns")
-
-    def __init__(self, ledger: Ledger, budget: BudgetConfig) -> None:
-        super().__init__(ledger, f"tracker:{IDS.make(ledger.now_ms())}")
-        limits = (budget.max_nano_per_session, budget.max_tokens_per_session, None)
-        # The holds of a call that was not held: amounts are what the settle or charge says.
-        self.holds = tuple(
-            Hold(account, 0, limit) for account, limit in zip((self.usd, self.tokens, self.calls), limits, strict=True)
-        )
-        self.warn_at = tuple(budget.warn_amount(limit) for limit in limits)
-        self.warns = any(mark is not None for mark in self.warn_at)
-
-    def counting(self, amounts: Amounts) -> tuple[Hold, ...]:
-        """The holds of a call that was not held: those of the units that it spent."""
-        return self.holds if amounts.get(_USD) or amounts.get(_TOKENS) else self.holds[2:]
-
-    def holds_for(self, estimate: Estimate) -> tuple[Hold, ...]:
-        """The holds of a call before it runs.
-
-        Raises:
-            UnpricedCall: the session's cost or tokens are capped, and the call's are not known.
-        """
-        usd, tokens, calls = self.holds
-        return (
-            Hold(usd.account, (counted if usd.limit is None else amount_of)(Unit.USD, estimate), usd.limit),
-            Hold(tokens.account, (counted if tokens.limit is None else amount_of)(Unit.TOKENS, estimate), tokens.limit),
-            Hold(calls.account, 1, None),
-        )
-
-
 class CostTracker:
     """Prices tokens, and records what calls cost.
 
@@ -150,9 +116,10 @@ class CostTracker:
         from .prices import PriceBook  # the first tracker needs it, not the package's import
 
         self._book = PriceBook.shipped() if pricing is None else PriceBook.from_pricing(pricing)
-        self._ledger: Ledger = MemoryLedger() if ledger is None else ledger
+        # A session's cap needs a ledger to hold it; without one, or a ledger to keep, it is enough to count.
+        self._ledger = MemoryLedger() if ledger is None and self._budget.caps_a_session else ledger
         self._callbacks: tuple[Callable[[CostRecord], object], ...] = ()
-        self.epoch = Epoch(self._ledger, self.budget)
+        self.epoch = self._begin()
 
     @property
     def budget(self) -> BudgetConfig:
@@ -165,6 +132,15 @@ class CostTracker:
         """The rate card of a model, or of the tracker's own; None where no price is known."""
         return self._book.card(model or self.model)
 
+    def input_only(self, model: str | None = None) -> bool:
+        """Whether, without an output limit, the input alone is priced: with a table of the caller's own."""
+        return self.own_prices
+
+    @property
+    def by_card(self) -> bool:
+        """Whether :meth:`calculate_cost` is this class's own, so that it says what the cards say."""
+        return getattr(self.calculate_cost, "__func__", None) is _CALCULATE_COST
+
     def calculate_cost(self, tokens: TokenUsage, model: str | None = None, *, reach: Reach | None = None) -> Decimal:
         """What these tokens cost in USD: exact and unrounded; rounding is the caller's.
 
@@ -176,10 +152,10 @@ class CostTracker:
         Raises:
             UnknownModelError: no price is known.
         """
-        card = self._book.card(model or self.model)
+        card = self.card(model)
         if card is None:
             raise UnknownModelError(model or self.model)
-        return usd_from_femto(card.cost(tokens) if reach is None else card.worst(tokens, reach))
+        return card.usd(tokens, reach)
 
     # --- booking -----------------------------------------------------------------------------------------
 
@@ -228,7 +204,7 @@ class CostTracker:
         if cost is not None:
             return _rounded(cost)
         try:
-            return nano_from_usd_half_even(self.calculate_cost(tokens, model))
+            return actual_nano(self, tokens, model)
         except UnknownModelError as unknown:
             log(logging.WARNING, "%s; only its tokens are booked", unknown)
             return None
@@ -265,7 +241,8 @@ class CostTracker:
                 nano = nano_from_usd_up(self.calculate_cost(tokens, model))
             except UnknownModelError as unknown:
                 raise unpriced(model or self._named_model()) from unknown
-        totals = {account: balance.total for account, balance in epoch.balances().items()}
+        balances = epoch.balances() if budget.caps_a_session else {}
+        totals = {account: balance.total for account, balance in balances.items()}
         check_tracker(
             budget,
             nano=nano,
@@ -316,7 +293,10 @@ class CostTracker:
 
     def reset(self) -> None:
         """Begin a new epoch at zero. Calls in flight settle in the old one."""
-        self.epoch = Epoch(self._ledger, self.budget)
+        self.epoch = self._begin()
+
+    def _begin(self) -> Epoch:
+        return CountingEpoch(self._budget) if self._ledger is None else Epoch(self._ledger, self._budget)
 
 
 def _rounded(cost: USDLike) -> int:
@@ -328,6 +308,7 @@ def _rounded(cost: USDLike) -> int:
     return nano_from_usd_half_even(parse_usd(cost, what=_COST))
 
 
+_CALCULATE_COST: Final = CostTracker.calculate_cost
 _global_lock: Final = threading.Lock()
 _global_tracker: CostTracker | None = None
 

@@ -194,15 +194,17 @@ def _gated(function: Any, options: dict[str, Any]) -> Any:
     called: Any = function
     if not inspect.isroutine(function) and not isinstance(function, functools.partial):
         called = getattr(function, "__call__", function)  # noqa: B004  (an object's own kind of call)
+    gated: Any
     if inspect.isasyncgenfunction(called):
-        return _async_generator(binding)
-    if inspect.iscoroutinefunction(called):
-        return _coroutine(binding)
-    if binding.ledger.is_async:
+        gated = _async_generator(binding)
+    elif inspect.iscoroutinefunction(called):
+        gated = _coroutine(binding)
+    elif binding.ledger.is_async:
         raise TypeError(f"{binding.tool} is a sync function, and its ledger can only be awaited: give it a sync one")
-    if inspect.isgeneratorfunction(called):
-        return _generator(binding)
-    return _plain(binding)
+    else:
+        gated = _generator(binding) if inspect.isgeneratorfunction(called) else _plain(binding)
+    binding.subject.function = gated  # what `@requires` marks may stand over the gate, or under it
+    return gated
 
 
 # --- the surface, for type checkers ----------------------------------------------------------------------
@@ -309,7 +311,8 @@ def Airlock(  # noqa: N802  (the name that users type)
     ``classmethod`` and ``staticmethod``. Signature, annotations and docstring survive.
 
     Args:
-        policy: a ``SecurityPolicy``, or a function from the current ``AirlockContext`` to one.
+        policy: a ``SecurityPolicy``, or a function from the current ``AirlockContext`` to one. Without it, the file
+            that the environment variable ``AIRLOCK_POLICY`` names, else a policy that allows everything.
         config: callbacks, and how unknown arguments are met.
         ledger: where budgets are counted; the process's memory unless given one.
         cost: how a call is priced. Default: ``Cost.model()`` under a ``model_tier_budget``, else ``Cost.free()``.

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 LOGGER: Final = logging.getLogger("agent_airlock")
 
@@ -36,18 +36,69 @@ class EventKind(StrEnum):
     __hash__ = str.__hash__
 
 
-LEVELS: Final[Mapping[EventKind, int]] = {
-    EventKind.ADMITTED: logging.DEBUG,
-    EventKind.BLOCKED: logging.INFO,
-    EventKind.WOULD_BLOCK: logging.WARNING,
-    EventKind.SETTLED: logging.DEBUG,
-    EventKind.RELEASED: logging.DEBUG,
-    EventKind.PRESUMED: logging.WARNING,
-    EventKind.WARNED: logging.WARNING,
-    EventKind.BOUND_BROKEN: logging.ERROR,
-    EventKind.SETTLE_FAILED: logging.ERROR,
-    EventKind.FORGOTTEN: logging.ERROR,
+class Kind(NamedTuple):
+    """What an event of one kind means, and what it carries: field → what it is."""
+
+    level: int
+    when: str
+    fields: Mapping[str, str]
+
+
+_NANO: Final = "whole nanodollars; None where the cost is not known"
+_BOOK: Final = "`gate` or `tracker`"
+_UNIT: Final = "in the unit of its account: nanodollars, tokens or calls"
+_SCOPE: Final = "the budget's scope, or the rate limit's pattern"
+
+SCHEMA: Final[Mapping[EventKind, Kind]] = {
+    EventKind.ADMITTED: Kind(
+        logging.DEBUG,
+        "a call may run, and its money is held",
+        {"tier": "the tier's label, or None", "model": "the model's id, or None", "estimate_nano": _NANO},
+    ),
+    EventKind.BLOCKED: Kind(logging.INFO, "a call may not run", {"reason": "a `BlockReason`"}),
+    EventKind.WOULD_BLOCK: Kind(
+        logging.WARNING,
+        'something with `mode="observe"` would have blocked the call',
+        {
+            "check": "`arguments`, `access`, `capabilities`, `paths`, `endpoints`, `tier`, `budgets` or `ledger`",
+            "reason": "a `BlockReason`",
+            "scope": f"{_SCOPE}; else None",
+            "account": "the account's id; None where no budget or rate would have blocked",
+            "limit": f"the limit, {_UNIT}; else None",
+        },
+    ),
+    EventKind.SETTLED: Kind(
+        logging.DEBUG, "a call has ended, and its cost is booked", {"actual_nano": _NANO, "estimate_nano": _NANO}
+    ),
+    EventKind.RELEASED: Kind(logging.DEBUG, "a call has ended, and nothing was spent", {}),
+    EventKind.PRESUMED: Kind(
+        logging.WARNING, "a call ended after its lease: it was presumed spent, and is now settled", {"book": _BOOK}
+    ),
+    EventKind.WARNED: Kind(
+        logging.WARNING,
+        "spend has passed a warning mark (once a period)",
+        {
+            "scope": f"{_SCOPE}; not there for the tracker's session cap",
+            "account": "the account's id",
+            "spent": f"settled and presumed, {_UNIT}",
+            "mark": _UNIT,
+        },
+    ),
+    EventKind.BOUND_BROKEN: Kind(
+        logging.ERROR,
+        "a call cost more than its worst case; all of it is booked",
+        {"estimate_nano": _NANO, "actual_nano": _NANO},
+    ),
+    EventKind.SETTLE_FAILED: Kind(
+        logging.ERROR,
+        "the ledger did not book the end of a call; its lease presumes the hold",
+        {"verb": "`settle`, `release`, `charge` or `read`", "error": "the name of the exception"},
+    ),
+    EventKind.FORGOTTEN: Kind(
+        logging.ERROR, "the ledger had forgotten the id; the cost is booked under a new one", {"book": _BOOK}
+    ),
 }
+"""Every kind of event: the one schema of ``Event.fields`` and of the log's ``extra``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +128,7 @@ def counts() -> dict[EventKind, int]:
 
 def heard(kind: EventKind, listener: Listener | None) -> bool:
     """Whether anybody would see such an event; the frequent ones are made only then."""
-    return listener is not None or LOGGER.isEnabledFor(LEVELS[kind])
+    return listener is not None or LOGGER.isEnabledFor(SCHEMA[kind].level)
 
 
 def tell(event: Event, listener: Listener | None) -> None:
@@ -86,7 +137,7 @@ def tell(event: Event, listener: Listener | None) -> None:
         _COUNTS[event.kind] += 1
     extra = {f"airlock_{name}": value for name, value in event.fields.items()}
     extra |= {"airlock_event": event.kind.value, "airlock_tool": event.tool, "airlock_call_id": event.call_id}
-    log(LEVELS[event.kind], "%s: %s", event.kind.value, event.tool, extra=extra)
+    log(SCHEMA[event.kind].level, "%s: %s", event.kind.value, event.tool, extra=extra)
     if listener is not None:
         call_listener(listener, event)
 

@@ -6,6 +6,7 @@
     ├── the caller's mistake, raised where it is made
     │   ├── UnknownTierError          a tier label that the budget does not know
     │   ├── UnknownModelError         a model whose price is not known
+    │   ├── PolicyFileError           a file that is no policy
     │   ├── PolicyMutationError       a frozen policy was changed, or is not what its digest says
     │   └── TicketUsedError           a ticket was closed twice
     ├── AirlockBlocked                the gate's answer to a call that may not run; has .response
@@ -93,6 +94,15 @@ class UnknownModelError(AirlockError, LookupError):
     def __init__(self, model_id: str) -> None:
         super().__init__(f"no price is known for the model {model_id[:200]!r}")
         self.model_id = model_id
+
+
+class PolicyFileError(AirlockError, ValueError):
+    """A file that is no policy. ``problems`` say what is wrong, each with its key's path or its line."""
+
+    def __init__(self, path: str, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
+        self.path = path
+        self.problems = problems
 
 
 class PolicyMutationError(AirlockError):

@@ -6,11 +6,18 @@ Both are flows: they say what to ask of which book, and know nothing of threads,
 from __future__ import annotations
 
 from .actual import Spent, at_estimate, spent_by
-from .budgets import budget_type
+from .budgets import Slot, budget_type
 from .call import Call, Outcome
-from .checks.access import check_access
 from .events import EventKind, heard
-from .exceptions import AirlockBlocked, AirlockBudgetExceeded, LedgerError, LedgerUnavailableBlocked, TicketUsedError
+from .exceptions import (
+    AirlockBlocked,
+    AirlockBudgetExceeded,
+    LedgerError,
+    LedgerUnavailableBlocked,
+    RateLimitExceeded,
+    TicketUsedError,
+)
+from .ledger.accounts import Refusal
 from .ledger.commands import (
     Charge,
     Forgotten,
@@ -27,6 +34,7 @@ from .ledger.commands import (
 )
 from .ledger.flow import Flow, ask
 from .ledger.ids import IDS
+from .observing import tell_would_block
 from .quote import Gate, Plan, Quote
 from .telling import tell_actual, tell_of, tell_refused_by_observers, tell_settled
 
@@ -44,20 +52,27 @@ class Ticket:
         self.used = False
 
 
-def admit(gate: Gate, call: Call) -> Flow[Ticket]:
+def admit(gate: Gate | None, call: Call) -> Flow[Ticket | None]:
     """Let the call through with its money held, or raise the block that says why not.
+
+    Without a gate (``testing.airlock_off``) there is nothing to hold, and no ticket.
 
     Raises:
         AirlockBlocked: the call may not run; nothing of it is held.
     """
-    check_access(gate.policy, call.tool, agent_id=call.value("agent_id"), roles=call.roles)
-    quote = gate.quote(call)
+    if gate is None:
+        return None
+    rules = gate.rules()
+    for check in rules.checks:
+        check(call)
+    quote = gate.quote(call, rules)
     held: tuple[Plan, ...] = ()
     try:
         for plan in quote.plans:
-            granted, answer = yield from _hold(quote, plan)
-            held = (*held, granted)
-            tell_refused_by_observers(quote, granted, answer)
+            granted = yield from _hold(quote, plan)
+            if granted is not None:
+                held = (*held, granted[0])
+                tell_refused_by_observers(quote, *granted)
         _tell_admitted(quote, held)
     except GeneratorExit:
         raise  # abandoned: its lease ends what is held
@@ -75,8 +90,14 @@ def _tell_admitted(quote: Quote, held: tuple[Plan, ...]) -> None:
         tell_of(quote, EventKind.ADMITTED, held[0].id if held else None, fields)
 
 
-def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved]]:
-    """Reserve one book's holds. Asked again once where its periods, or its id, were out of date."""
+def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved] | None]:
+    """Reserve one book's holds. Asked again once where its periods, or its id, were out of date.
+
+    None: there is no grant, and the policy only observes, so the call runs without these holds.
+
+    Raises:
+        AirlockBlocked: there is no grant.
+    """
     answer = yield from _reserve(quote, plan)
     if isinstance(answer, WrongPeriod | Forgotten):
         again = [
@@ -88,12 +109,19 @@ def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved]]:
         answer = yield from _reserve(quote, plan)
     if isinstance(answer, Reserved) and answer.state is State.HELD:
         return plan, answer
-    raise _block(quote, plan, answer)
+    if isinstance(answer, Reserved):
+        # An answer that came late (its lease is over, say): nothing runs, so nothing may stay presumed.
+        yield from _give_back(quote, plan)
+    block = answer if isinstance(answer, AirlockBlocked) else _block(quote, plan, answer)
+    # The limits of a policy that observes do not travel: a refusal is of the tracker's caps.
+    if not quote.rules.observes or isinstance(answer, Refused):
+        raise block
+    tell_would_block(quote.call.tool, "ledger", block, quote.gate.config.on_event)
+    return None
 
 
-def _reserve(quote: Quote, plan: Plan) -> Flow[ReserveAnswer]:
-    gate = quote.gate
-    command = Reserve(plan.id, IDS.nonce, plan.holds, gate.lease_ms, quote.labels)
+def _reserve(quote: Quote, plan: Plan) -> Flow[ReserveAnswer | LedgerUnavailableBlocked]:
+    command = Reserve(plan.id, IDS.nonce, plan.holds, quote.rules.lease_ms, quote.labels)
     try:
         answer: ReserveAnswer = yield plan.book, command
         return answer
@@ -104,11 +132,17 @@ def _reserve(quote: Quote, plan: Plan) -> Flow[ReserveAnswer]:
         yield from _give_back(quote, plan)
         if not isinstance(error, Exception):
             raise
-        why = f": {error}" if isinstance(error, LedgerError) and str(error) else ""
-        raise LedgerUnavailableBlocked(
-            f"the ledger did not answer ({type(error).__name__}), and without it nothing may be spent{why}",
-            hints=("Try again later: the ledger may be back.",),
-        ) from error
+        return _unanswered(error)
+
+
+def _unanswered(error: Exception) -> LedgerUnavailableBlocked:
+    why = f": {error}" if isinstance(error, LedgerError) and str(error) else ""
+    block = LedgerUnavailableBlocked(
+        f"the ledger did not answer ({type(error).__name__}), and without it nothing may be spent{why}",
+        hints=("Try again later: the ledger may be back.",),
+    )
+    block.__cause__ = error
+    return block
 
 
 def _block(quote: Quote, plan: Plan, answer: ReserveAnswer) -> AirlockBlocked:
@@ -119,8 +153,10 @@ def _block(quote: Quote, plan: Plan, answer: ReserveAnswer) -> AirlockBlocked:
         )
     refusal = answer.refusal
     account = refusal.account
-    place = next((slot.budget.scope for slot in plan.slots if slot.account == account), None)
-    whose = "the session cap of the cost tracker" if place is None else f"the budget {place!r}"
+    slot = next((slot for slot in plan.slots if slot.account == account), None)
+    if slot is not None and slot.is_rate:
+        return _rate_block(slot, refusal)
+    whose = "the session cap of the cost tracker" if slot is None else f"the budget {slot.name!r}"
     if refusal.asked > refusal.limit:
         because = "it is more than all of it"
     elif refusal.cause == "spent":
@@ -132,6 +168,16 @@ def _block(quote: Quote, plan: Plan, answer: ReserveAnswer) -> AirlockBlocked:
         budget_type=budget_type(account.unit),
         estimate=quote.estimate,
         refusal=refusal,
+    )
+
+
+def _rate_block(slot: Slot, refusal: Refusal) -> RateLimitExceeded:
+    window = refusal.account.window
+    return RateLimitExceeded(
+        f"an agent may make {slot.amount} calls of {slot.name!r} a {window}, and this one has made them",
+        pattern=slot.name,
+        refusal=refusal,
+        hints=(f"Call it again when the {window} is over.",),
     )
 
 
@@ -150,12 +196,14 @@ def _give_back(quote: Quote, plan: Plan) -> Flow[bool]:
 # --- after the call --------------------------------------------------------------------------------------
 
 
-def close(ticket: Ticket, outcome: Outcome) -> Flow[None]:
+def close(ticket: Ticket | None, outcome: Outcome) -> Flow[None]:
     """Book what the call really cost, on every book. A ledger that fails here fails no call that has run.
 
     Raises:
         TicketUsedError: it was closed already.
     """
+    if ticket is None:
+        return
     if ticket.used:
         raise TicketUsedError("a ticket is used once")
     ticket.used = True
@@ -172,7 +220,7 @@ def close(ticket: Ticket, outcome: Outcome) -> Flow[None]:
             raise
         except BaseException as error:  # the other book is still to be told
             interrupted, booked = error, False
-    if not spent.nothing and not any(plan.on_tracker for plan in ticket.plans):
+    if not spent.nothing and not (ticket.plans and any(plan.on_tracker for plan in ticket.plans)):
         charge = Plan(quote.epoch.ledger, id, quote.epoch.counting(spent.amounts), (), True)
         done = yield from _settle(quote, charge, spent, charged=True)
         booked = booked and done

@@ -4,72 +4,37 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Final, Literal, Never, cast
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .budgets import Budget
 from .checks.access import check_access
+from .checks.hours import TimeWindow
+from .checks.modes import Mode
 from .context import AnyContext
 from .cost import Pricer
+from .durations import Duration, parse_duration
 from .exceptions import PolicyMutationError
+from .freezing import frozen, thawed
+from .identity import AgentIdentity
+from .money import USDLike
+from .policy_fields import CONTAINERS, READERS, canonical, check_prices
+from .rate_limits import RateLimit
 from .tiers import BudgetEstimate, ModelTierBudget
+
+if TYPE_CHECKING:
+    from .checks.capabilities import CapabilityPolicy
+
+__all__ = ["AgentIdentity", "RateLimit", "SecurityPolicy", "TimeWindow"]
 
 DIGEST_SCHEMA: Final = 1
 """Part of every digest; it rises when the meaning of a field changes."""
 
 DEFAULT_LEASE: Final = "10 min"
-MAX_LEASE_MS: Final = 7 * 86_400_000
-_UNITS: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-Duration = str | int | float | timedelta
-
-
-def parse_duration(value: Duration, what: str) -> int:
-    """``"10 min"``, ``"30 s"``, a number of seconds or a ``timedelta``, as whole milliseconds.
-
-    Raises:
-        ValueError: anything else, nothing, or more than 7 days.
-    """
-    milliseconds = -1.0
-    if isinstance(value, timedelta):
-        milliseconds = value.total_seconds() * 1_000
-    elif isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d{1,9})\s*(ms|s|min|h|d)\s*", value)
-        milliseconds = int(match[1]) * _UNITS[match[2]] if match else -1
-    elif not isinstance(value, bool) and isinstance(value, (int, float)):
-        milliseconds = value * 1_000
-    if not 1 <= milliseconds <= MAX_LEASE_MS:
-        raise ValueError(f"{what} must be like '10 min', '30 s' or seconds, from 1 ms to 7 days, not {value!r}")
-    return int(milliseconds)
-
-
-class FrozenList(tuple[Any, ...]):
-    """A tuple that says why it cannot be changed, and is equal to a list of the same items."""
-
-    __slots__ = ()
-
-    def _refuse(self, *args: object, **kwargs: object) -> Never:
-        raise PolicyMutationError("a frozen policy cannot be changed; make a new one, or change one before freezing")
-
-    append = extend = insert = remove = pop = clear = sort = reverse = _refuse
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (list, tuple)):
-            return NotImplemented
-        return tuple(self) == tuple(cast("Sequence[Any]", other))
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return FrozenList, (tuple(self),)
 
 
 @dataclass(eq=False)
@@ -81,14 +46,25 @@ class SecurityPolicy:
             all tools, or none with ``default_deny``.
         allowed_roles: one of these must be among the current context's roles; empty asks for none.
         require_agent_id: only calls of a named agent.
+        time_restrictions: glob of tool names → hours of the day, ``"09:00-17:00"`` (UTC) or ``"09:00-17:00
+            Europe/Berlin"``; every pattern that matches a tool must be open, by the ledger's time.
+        rate_limits: glob of tool names → ``"100/hour"``: calls of each agent in a window, all tools of the pattern
+            together; every pattern that matches must have room.
+        capability_policy: what functions marked with ``@requires(…)`` may do.
         model_tier_budget: caps for one call of each tier.
         budgets: limits over scopes in windows; all that apply must have room.
+        prices: prices of your own, by model, in USD per million tokens: ``{"input": 3, "output": 12,
+            "context_window": 128_000, "max_output": 16_000}``; they come before the shipped ones and the tracker's.
+        model_aliases: the name that calls use → the model that it means, everywhere.
         lease: how long a call's holds stand before they are presumed spent: longer than any call.
         tags: ``"caller"`` reads the ``_airlock_*`` keywords of the caller's code; ``"context"`` reads contexts only,
             for functions that a framework calls with a model's arguments.
         on_unknown_usage: what a model call that reports no usable usage is booked at: its estimate, or nothing.
         explain: what a block tells a model of accounts that are not its own (``global``, ``team``, ``workspace``):
             ``"scoped"`` cause and reset alone, ``"all"`` figures too.
+        mode: ``"observe"`` blocks nothing: every check of the gate, its config's too, counts and tells what it would
+            block. (The caps of a ``CostTracker`` are not the policy's, and stay.)
+        access_mode: the same for tools, roles, agents and hours alone.
 
     A policy may be changed until it is frozen; a change is in force at the next call.
 
@@ -101,22 +77,31 @@ class SecurityPolicy:
     allowed_roles: Sequence[str] = field(default_factory=list[str])
     require_agent_id: bool = False
     default_deny: bool = False
+    time_restrictions: Mapping[str, TimeWindow | str] = field(default_factory=dict[str, TimeWindow | str])
+    rate_limits: Mapping[str, RateLimit | str] = field(default_factory=dict[str, RateLimit | str])
+    capability_policy: CapabilityPolicy | None = None
     model_tier_budget: ModelTierBudget | None = None
     budgets: Sequence[Budget] = field(default_factory=list[Budget])
+    prices: Mapping[str, Mapping[str, USDLike | int]] = field(default_factory=dict[str, Mapping[str, USDLike | int]])
+    model_aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     lease: Duration = DEFAULT_LEASE
     tags: Literal["caller", "context"] = "caller"
     on_unknown_usage: Literal["estimate", "release"] = "estimate"
     explain: Literal["scoped", "all"] = "scoped"
+    mode: Mode = "enforce"
+    access_mode: Mode = "enforce"
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self.is_frozen():
             raise PolicyMutationError(f"a frozen policy cannot be changed ({name})")
-        if name not in _CHECKS:
+        reader = READERS.get(name)
+        if reader is None:
             raise AttributeError(f"SecurityPolicy has no field {name!r}")
-        if name in _LISTS:
-            value = _listed(name, value)
-        _CHECKS[name](name, value)
+        value = reader(name, value)
+        if name in ("prices", "model_aliases") and value:
+            check_prices({**self.__dict__, name: value})
         object.__setattr__(self, name, value)
+        object.__setattr__(self, _CHANGES, self.__dict__.get(_CHANGES, 0) + 1)
 
     def __delattr__(self, name: str) -> None:
         raise PolicyMutationError(f"a field of a policy cannot be deleted ({name})")
@@ -138,16 +123,21 @@ class SecurityPolicy:
 
     # --- checks ------------------------------------------------------------------------------------------
 
-    def check(self, tool: str, agent: AnyContext | str | None = None) -> None:
-        """Whether ``agent`` (a context, or an agent's id) may call ``tool``. Asks nothing of budgets.
+    def check(
+        self, tool: str, agent: AnyContext | AgentIdentity | str | None = None, *, at: datetime | None = None
+    ) -> None:
+        """Whether ``agent`` (a context, an identity, or an agent's id) may call ``tool`` now, or ``at`` another time.
+
+        It asks nothing of rates and budgets, and answers the same in ``mode="observe"``.
 
         Raises:
             PolicyViolation: it may not.
         """
+        now_ms = int((time.time() if at is None else at.timestamp()) * 1_000)
         if agent is None or isinstance(agent, str):
-            check_access(self, tool, agent_id=agent, roles=())
+            check_access(self, tool, agent_id=agent, roles=(), now_ms=now_ms)
         else:
-            check_access(self, tool, agent_id=agent.agent_id, roles=agent.roles)
+            check_access(self, tool, agent_id=agent.agent_id, roles=agent.roles, now_ms=now_ms)
 
     def check_model_tier_budget(
         self,
@@ -168,25 +158,71 @@ class SecurityPolicy:
             tier_label=tier_label, input_tokens=input_tokens, cost_tracker=cost_tracker, model_id=model_id
         )
 
+    # --- files -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> SecurityPolicy:
+        """The policy of an ``airlock.toml``.
+
+        Raises:
+            PolicyFileError: the file is not one; it says where and why.
+            OSError: it cannot be read.
+        """
+        from .policy_file import load_policy
+
+        return load_policy(path).policy
+
+    def to_toml(self) -> str:
+        """The policy as an ``airlock.toml`` that reads back equal.
+
+        Raises:
+            ValueError: it has a ``tier_resolver``: what a function does has no text.
+            ImportError: the extra ``cli`` is not installed.
+        """
+        from .policy_writer import policy_text
+
+        return policy_text(self)
+
+    # --- changes -----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """What the policy says now, for :meth:`says`."""
+        values = self.__dict__
+        return values[_CHANGES], *[thawed(values[name]) for name in CONTAINERS]
+
+    def says(self, snapshot: tuple[Any, ...]) -> bool:
+        """Whether it has not changed since: no field was set, and no list or mapping in one grew, shrank or moved."""
+        values = self.__dict__
+        # Written out: it stands in the way of every call under a policy that is not frozen.
+        same: bool = (
+            values[_CHANGES] == snapshot[0]
+            and values["allowed_tools"] == snapshot[1]
+            and values["denied_tools"] == snapshot[2]
+            and values["allowed_roles"] == snapshot[3]
+            and values["budgets"] == snapshot[4]
+            and values["time_restrictions"] == snapshot[5]
+            and values["rate_limits"] == snapshot[6]
+            and values["prices"] == snapshot[7]
+            and values["model_aliases"] == snapshot[8]
+        )
+        return same
+
     # --- freezing ----------------------------------------------------------------------------------------
 
     def freeze(self) -> SecurityPolicy:
         """A copy that cannot change. It carries the same budget objects; it pickles and deep-copies."""
-        frozen = copy.copy(self)
-        for name in _LISTS:
-            object.__setattr__(frozen, name, FrozenList(getattr(self, name)))
-        object.__setattr__(frozen, _FROZEN, True)
-        object.__setattr__(frozen, _DIGEST, frozen._compute_digest())
-        return frozen
+        copied = copy.copy(self)
+        for name in CONTAINERS:
+            object.__setattr__(copied, name, frozen(getattr(self, name)))
+        object.__setattr__(copied, _FROZEN, True)
+        object.__setattr__(copied, _DIGEST, copied._compute_digest())
+        return copied
 
     def is_frozen(self) -> bool:
         return bool(self.__dict__.get(_FROZEN))
 
     def __copy__(self) -> SecurityPolicy:
-        def shallow(value: Any) -> Any:
-            return value[:] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]
-
-        return self._copied(shallow)
+        return self._copied((lambda value: value) if self.is_frozen() else thawed)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SecurityPolicy:
         def deep(value: Any) -> Any:
@@ -229,77 +265,9 @@ class SecurityPolicy:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _payload(self) -> dict[str, Any]:
-        return {item.name: _canonical(item.name, getattr(self, item.name)) for item in dataclasses.fields(self)}
+        return {item.name: canonical(item.name, getattr(self, item.name)) for item in dataclasses.fields(self)}
 
 
 _FROZEN: Final = "_frozen"
 _DIGEST: Final = "_digest"
-_LISTS: Final = ("allowed_tools", "denied_tools", "allowed_roles", "budgets")
-
-
-def _canonical(name: str, value: Any) -> Any:
-    """A field as plain values, the same for every way to write it."""
-    if name == "lease":
-        return parse_duration(value, name)
-    if name == "budgets":
-        return [budget.canonical() for budget in value]
-    if isinstance(value, ModelTierBudget):
-        return value.canonical_payload()
-    if name in _LISTS:
-        return sorted(set(value))  # globs and roles: any of them, in whatever order
-    return value
-
-
-def _listed(name: str, value: Any) -> list[Any]:
-    """A list of its own, read once: an iterator would be empty at the second look, and empty allows all."""
-    items = value
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise TypeError(f"SecurityPolicy.{name} must be a list, not {value!r}")
-    return list(items)
-
-
-def _texts(name: str, value: Any) -> None:
-    if not all(isinstance(item, str) for item in value):
-        raise TypeError(f"SecurityPolicy.{name} must be a list of texts, not {value!r}")
-
-
-def _flag(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"SecurityPolicy.{name} must be True or False, not {value!r}")
-
-
-def _budgets(name: str, value: Any) -> None:
-    if not all(isinstance(item, Budget) for item in value):
-        raise TypeError(f"SecurityPolicy.{name} must be a list of Budget, not {value!r}")
-
-
-def _tier_budget(name: str, value: Any) -> None:
-    if value is not None and not isinstance(value, ModelTierBudget):
-        raise TypeError(f"SecurityPolicy.{name} must be a ModelTierBudget or None, not {value!r}")
-
-
-def _duration(name: str, value: Any) -> None:
-    parse_duration(value, f"SecurityPolicy.{name}")
-
-
-def _one_of(*allowed: str) -> Any:
-    def check(name: str, value: Any) -> None:
-        if value not in allowed:
-            raise ValueError(f"SecurityPolicy.{name} must be one of {', '.join(allowed)}, not {value!r}")
-
-    return check
-
-
-_CHECKS: Final = {
-    "allowed_tools": _texts,
-    "denied_tools": _texts,
-    "allowed_roles": _texts,
-    "require_agent_id": _flag,
-    "default_deny": _flag,
-    "model_tier_budget": _tier_budget,
-    "budgets": _budgets,
-    "lease": _duration,
-    "tags": _one_of("caller", "context"),
-    "on_unknown_usage": _one_of("estimate", "release"),
-    "explain": _one_of("scoped", "all"),
-}
+_CHANGES: Final = "_changes"

@@ -22,5 +22,5 @@ def strict_tier_budget_policy(tier_resolver: TierResolver | None = None) -> Secu
     """A policy with :data:`STRICT_MODEL_TIER_BUDGET`: that very object without a resolver, a copy with one."""
     budget = STRICT_MODEL_TIER_BUDGET
     if tier_resolver is not None:
-        budget = ModelTierBudget(budget.tiers, budget.strict_tier, tier_resolver)
+        budget = ModelTierBudget(budget.tiers, budget.strict_tier, tier_resolver, budget.mode)
     return SecurityPolicy(model_tier_budget=budget)

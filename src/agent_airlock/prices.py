@@ -24,7 +24,8 @@ from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from .money import USDLike, nano_from_usd_up, rate
+from .money import USDLike, nano_from_usd_up
+from .price_rows import read_prices
 from .rates import RateCard, Rates, Reach
 
 if TYPE_CHECKING:
@@ -39,14 +40,17 @@ MAKERS: Final = (
 """The providers (``genai-prices`` ids) that sell what they make, in order: Google also sells Anthropic's
 models, so it comes after. Not here: ``azure`` and ``aws`` (resellers), ``zhipuai`` (zai's site in yuan)."""
 
-_CACHE_KEYS: Final = ("cache_read", "cache_write", "cache_write_1h")
 _DAY_SECONDS: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1)
+_ALWAYS: Final = (float("-inf"), float("inf"))
 _NO_LIMITS: Final[Mapping[str, int]] = {}
 _NOTICE: Final = timedelta(days=2)
 """A card is never cheaper than a row that starts within this time: a call that is estimated before midnight
 may be billed after it, and no lease lasts longer."""
 _LONGEST_NAME: Final = 256
+
+_Kept = tuple[float, float, RateCard]
+"""A card, and the seconds since 1970 from which and before which it holds."""
 
 
 class PriceBook:
@@ -59,9 +63,9 @@ class PriceBook:
 
     def __init__(self, own: bool, cards: Mapping[str, RateCard], today: date | None) -> None:
         self.own = own
-        self._day = None if today is None else (today - _EPOCH).days
+        self._day = today
         self._default = cards.get("default")
-        self._cards: dict[str, tuple[int, RateCard]] = {name: (0, card) for name, card in cards.items()}
+        self._cards: dict[str, _Kept] = {name: (*_ALWAYS, card) for name, card in cards.items()}
 
     @classmethod
     def from_pricing(cls, pricing: Mapping[str, Mapping[str, USDLike]]) -> PriceBook:
@@ -92,17 +96,21 @@ class PriceBook:
         compiled once a day. Only cards are kept, so names that do not exist take no memory.
         """
         kept = self._cards.get(model_id)
+        if kept is not None:
+            start, end, card = kept
+            if start <= time() < end:
+                return card
         if self.own:
-            return kept[1] if kept else self._default
-        day = int(time()) // _DAY_SECONDS if self._day is None else self._day
-        if kept and kept[0] == day:
-            return kept[1]
+            return self._default
         if len(model_id) > _LONGEST_NAME:
             return None
-        card = _catalogue().find(model_id, _EPOCH + timedelta(days=day))
-        if card is not None:
-            self._cards[model_id] = day, card
-        return card
+        today = self._today()
+        found = _catalogue().find(model_id, today)
+        if found is not None:
+            midnight = (today - _EPOCH).days * _DAY_SECONDS
+            start, end = (midnight, midnight + _DAY_SECONDS) if self._day is None else _ALWAYS
+            self._cards[model_id] = start, end, found
+        return found
 
     def names(self, model_id: str) -> tuple[str, ...]:
         """The names under which what ``model_id`` may mean has a price: for hints where it has no card.
@@ -115,24 +123,33 @@ class PriceBook:
         maker = [model_id.partition("/")[2]] if model_id in full else []
         return tuple(name for name in maker + full if self.card(name) is not None)
 
+    def left_out(self, card: RateCard) -> tuple[str, ...]:
+        """What ``genai-prices`` says of the model of a shipped card, and the card does not price, in its words."""
+        model = None if card.provider is None else _catalogue().models.get((card.provider, card.model))
+        return () if model is None else tuple(sorted(_left_out(model, self._today())))
+
+    def _today(self) -> date:
+        return self._day or _EPOCH + timedelta(days=int(time()) // _DAY_SECONDS)
+
+
+def limits_file() -> Mapping[str, Any]:
+    """The table of limits, with its sources and the date on which it, and the prices, were compared."""
+    import json
+    from importlib.resources import files
+
+    table: dict[str, Any] = json.loads(files("agent_airlock").joinpath("limits.json").read_text(encoding="utf-8"))
+    return table
+
 
 _SHIPPED: Final = PriceBook(False, {}, None)
 
 
-def _own_card(name: object, row: Mapping[str, USDLike] | object) -> RateCard:
+def _own_card(name: object, row: object) -> RateCard:
     if not isinstance(name, str) or not name:
         raise ValueError(f"a model in pricing must be a non-empty text, not {name!r}")
-    allowed = "'input' and 'output', and optionally " + ", ".join(map(repr, _CACHE_KEYS))
-    if not isinstance(row, Mapping) or not {"input", "output"} <= row.keys():
-        raise ValueError(f"pricing[{name!r}] must be a mapping with {allowed}, not {row!r}")
-    given = cast("Mapping[str, USDLike]", row)
-    for key, usd in given.items():
-        if key not in ("input", "output", *_CACHE_KEYS):
-            raise ValueError(f"pricing[{name!r}] has the key {key!r} (value {usd!r}); allowed are {allowed}")
-    prices = {key: rate(usd, per_tokens=1000, what=f"pricing[{name!r}][{key!r}]") for key, usd in given.items()}
-    for key in _CACHE_KEYS:
-        prices.setdefault(key, prices["input"])
-    return RateCard(name, None, ((0, Rates(**prices)),), None, None, "pricing")
+    prices = read_prices(row, f"pricing[{name!r}]", per_tokens=1_000)
+    cached = dict.fromkeys(("cache_read", "cache_write", "cache_write_1h"), prices["input"])
+    return RateCard(name, None, ((0, Rates(**{**cached, **prices})),), None, None, "pricing")
 
 
 # --- The shipped prices ---------------------------------------------------------------------------------------
@@ -250,14 +267,11 @@ def _catalogue() -> _Catalogue:
 
 
 def _load() -> _Catalogue:
-    import json
     from importlib.metadata import version
-    from importlib.resources import files
 
     from genai_prices.data import providers
 
-    limits = json.loads(files("agent_airlock").joinpath("limits.json").read_text(encoding="utf-8"))
-    return _Catalogue(providers, version("genai-prices"), limits["models"])
+    return _Catalogue(providers, version("genai-prices"), limits_file()["models"])
 
 
 def _listed(provider: Provider) -> dict[str, ModelInfo]:
@@ -320,9 +334,28 @@ def _rows(model: ModelInfo, today: date) -> list[ModelPrice]:
     return []  # not for sale yet
 
 
+def _left_out(model: ModelInfo, today: date) -> set[str]:
+    """Its prices of other things than text, of other services than the standard one, and the days of later prices."""
+    conditional = model.prices if isinstance(model.prices, list) else []
+    rows = [row.prices for row in conditional] or [cast("ModelPrice", model.prices)]
+    days = [getattr(row.constraint, "start_date", today) for row in conditional]
+    later = {f"prices from {day}" for day in days if day > today + _NOTICE}
+    services = {
+        f"{key}={value}"
+        for variant in model.price_variants or ()
+        for key, value in variant.when.items()
+        if _priced(variant.prices)
+    }
+    return {key for row in rows for key in _priced(row)} - _TEXT_KEYS | later | services
+
+
+def _priced(row: ModelPrice) -> dict[str, Any]:
+    return {key: price for key, price in vars(row).items() if price is not None}
+
+
 def _steps(rows: list[ModelPrice], model_id: str, long_write: int) -> tuple[tuple[int, Rates], ...] | None:
     """The steps of the dearest of ``rows``, rate by rate; None where one of them is not a known price."""
-    prices = [{key: price for key, price in vars(row).items() if price is not None} for row in rows]
+    prices = [_priced(row) for row in rows]
     tiers = [tier.start for row in prices for price in row.values() for tier in getattr(price, "tiers", ())]
     steps: list[tuple[int, Rates]] = []
     for threshold in sorted({0, *tiers}):

@@ -6,22 +6,27 @@
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .budgets import Budget, BudgetSet, Slot, holds
-from .call import Call, Estimate, Tags, check_tokens
+from .budgets import BudgetSet, Slot, holds
+from .call import Call, Estimate
 from .caps import check_tracker_call
+from .checking import Check, Subject, checks_of
 from .config import AirlockConfig
-from .cost import Cost, model_estimate
-from .cost_tracking import CostTracker, Epoch, get_global_tracker
-from .exceptions import PolicyViolation, UnknownTierError, ValidationBlocked
+from .cost import Cost, Pricer
+from .cost_tracking import CostTracker, get_global_tracker
+from .estimating import estimate_of, observed_estimate
+from .exceptions import AirlockBlocked
 from .ledger.accounts import Hold, Labels
 from .ledger.commands import Book
 from .ledger.ids import IDS
-from .money import nano_from_usd_up
+from .observing import tell_would_block
 from .policy import SecurityPolicy
-from .tiers import ModelTierBudget
+from .spend import Epoch
 from .values import message
+
+if TYPE_CHECKING:
+    from .policy_prices import PolicyPrices
 
 _FREE: Final = Cost.free()
 _MODEL: Final = Cost.model()
@@ -46,12 +51,15 @@ class Quote:
     gate: Gate
     call: Call
     tracker: CostTracker
+    pricer: Pricer
+    """The tracker, or the policy's own prices over it."""
     epoch: Epoch
     cost: Cost
     estimate: Estimate
-    budgets: BudgetSet
-    """The policy's, as they were when the call came."""
-    values: tuple[str | None, ...]
+    rules: Rules
+    """What the policy said when the call came."""
+    values: tuple[str | None, ...] | None
+    """What its budgets count it by; None where it counts in none."""
     labels: Labels
     plans: tuple[Plan, ...]
     began_ns: int
@@ -61,13 +69,15 @@ class Quote:
         return f"<Quote of {self.call.tool}: {self.estimate!r}>"
 
 
-class _Compiled(NamedTuple):
-    """A policy's budgets and lease, and what they were made from: one value, so that no thread sees half a change."""
+class Rules(NamedTuple):
+    """What a policy says, and a copy of what it was made from: one value, so that no thread sees half a change."""
 
     budgets: BudgetSet
+    checks: tuple[Check, ...]
+    prices: PolicyPrices | None
     lease_ms: int
-    seen: list[Budget]
-    lease: object
+    observes: bool
+    seen: tuple[Any, ...]
     frozen: bool
 
 
@@ -76,7 +86,7 @@ class Gate:
 
     def __init__(
         self,
-        tool: str,
+        subject: Subject | str,
         policy: SecurityPolicy,
         *,
         config: AirlockConfig,
@@ -84,7 +94,8 @@ class Gate:
         cost: Cost | None,
         nothing_spent_on: tuple[type[BaseException], ...],
     ) -> None:
-        self.tool = tool
+        self._subject = Subject(subject) if isinstance(subject, str) else subject
+        self.tool = self._subject.tool
         self.policy = policy
         self.config = config
         self.ledger = ledger
@@ -92,53 +103,86 @@ class Gate:
         self._cost = cost
         self._compile()
 
-    def _compile(self) -> BudgetSet:
+    def _compile(self) -> Rules:
         """Work out what the policy says now. It takes effect whole, or, where the policy is wrong, not at all."""
         policy = self.policy
-        seen, lease = list(policy.budgets), policy.lease
-        self._compiled = _Compiled(BudgetSet(seen), policy.lease_ms, seen, lease, policy.is_frozen())
-        return self._compiled.budgets
+        seen = policy.snapshot()
+        observes = policy.mode == "observe"
+        prices = None
+        if policy.prices or policy.model_aliases:
+            from .policy_prices import PolicyPrices
 
-    @property
-    def budgets(self) -> BudgetSet:
-        """The policy's budgets, compiled; anew where an unfrozen policy has changed."""
-        compiled, policy = self._compiled, self.policy
-        if compiled.frozen or (policy.lease is compiled.lease and policy.budgets == compiled.seen):
-            return compiled.budgets
-        return self._compile()
+            prices = PolicyPrices(policy.prices, policy.model_aliases)
+        self._rules = Rules(
+            BudgetSet(policy.budgets, policy.rate_limits, observe=observes),
+            checks_of(self._subject, policy, self.config, self.ledger, prices),
+            prices,
+            policy.lease_ms,
+            observes,
+            seen,
+            policy.is_frozen(),
+        )
+        return self._rules
 
-    @property
-    def lease_ms(self) -> int:
-        """How long the holds of a call stand, in milliseconds."""
-        return self._compiled.lease_ms
+    def rules(self) -> Rules:
+        """What the policy says now; worked out anew where an unfrozen one has changed."""
+        rules = self._rules
+        return rules if rules.frozen or self.policy.says(rules.seen) else self._compile()
 
-    def quote(self, call: Call) -> Quote:
-        """The estimate and the holds of a call.
+    def quote(self, call: Call, rules: Rules | None = None) -> Quote:
+        """The estimate and the holds of a call. ``rules`` are those by which it was checked.
 
         Raises:
             AirlockBlocked: a tag means nothing, the cost is not known, or a limit of a single call is passed.
         """
-        policy = self.policy
+        rules = rules or self.rules()
         tracker = get_global_tracker()
-        cost = self._cost or (_FREE if policy.model_tier_budget is None else _MODEL)
-        estimate = estimate_of(call, cost, policy.model_tier_budget, tracker)
+        pricer: Pricer = tracker if rules.prices is None else rules.prices.over(tracker)
+        cost = self._cost or (_FREE if self.policy.model_tier_budget is None else _MODEL)
+        estimate = self._estimate(call, rules, cost, pricer)
         if tracker.budget.caps_a_call:
             check_tracker_call(tracker.budget, estimate)
-        budgets = self.budgets
-        values: tuple[str | None, ...] = ()
-        if budgets.budgets:
-            values = budgets.values(call, estimate.tier, estimate.model_id)
-            budgets.check_call(values, estimate)
+        values = self._values(call, rules, estimate)
         labels = Labels(call.tool, estimate.model_id, estimate.tier, call.value("agent_id"), call.value("session_id"))
         epoch = tracker.epoch
-        quote = Quote(self, call, tracker, epoch, cost, estimate, budgets, values, labels, (), monotonic_ns())
-        if budgets.budgets or tracker.budget.caps_a_session:
+        quote = Quote(self, call, tracker, pricer, epoch, cost, estimate, rules, values, labels, (), monotonic_ns())
+        if values is not None or tracker.budget.caps_a_session:
             quote.plans = self.plans(quote, self.ledger.now_ms())  # type: ignore[misc]  # only now it is complete
         return quote
 
+    def _estimate(self, call: Call, rules: Rules, cost: Cost, pricer: Pricer) -> Estimate:
+        budget = self.policy.model_tier_budget
+        if rules.observes or (budget is not None and budget.mode == "observe"):
+            return observed_estimate(
+                call,
+                cost,
+                budget,
+                pricer,
+                rules.prices,
+                all_observed=rules.observes,
+                listener=self.config.on_event,
+            )
+        return estimate_of(call, cost, budget, pricer, rules.prices)
+
+    def _values(self, call: Call, rules: Rules, estimate: Estimate) -> tuple[str | None, ...] | None:
+        """What the call's budgets count it by; None where it counts in none."""
+        budgets = rules.budgets
+        if not budgets.counts:
+            return None
+        try:
+            values = budgets.values(call, estimate.tier, estimate.model_id)
+        except AirlockBlocked as block:
+            if not rules.observes:
+                raise
+            tell_would_block(call.tool, "budgets", block, self.config.on_event)
+            return None
+        budgets.check_call(values, estimate)
+        return values
+
     def plans(self, quote: Quote, now_ms: int) -> tuple[Plan, ...]:
         """The holds of a quote at a ledger's time: on the tracker's book, then on the gate's."""
-        slots = quote.budgets.slots(quote.values, now_ms)
+        values = quote.values
+        slots = () if values is None else quote.rules.budgets.slots(values, now_ms)
         exact = quote.cost.kind != "model"
         made, kept = holds(slots, quote.estimate, exact=exact) if slots else ((), ())
         epoch, id = quote.epoch, IDS.make(now_ms)
@@ -151,106 +195,3 @@ class Gate:
             return (Plan(self.ledger, id, made + tracked, kept, True),)
         on_tracker = Plan(epoch.ledger, id, tracked, (), True)
         return (on_tracker, Plan(self.ledger, id, made, kept, False)) if made else (on_tracker,)
-
-
-# --- the estimate ----------------------------------------------------------------------------------------
-
-
-def estimate_of(call: Call, cost: Cost, budget: ModelTierBudget | None, tracker: CostTracker) -> Estimate:
-    """The most that a call may cost, and the tier that it is in.
-
-    Raises:
-        PolicyViolation: its tier is not one of the budget's.
-        ValidationBlocked: a tag means nothing, or a price function failed.
-        AirlockBudgetExceeded, UnpricedCall: its tier does not allow it, or its cost is not known.
-    """
-    tags = _tags(call)
-    named = _text(call, "model_id", tags.model_id)
-    tier = _tier(call, budget, tags.tier, named)
-    asked = _count(call, "max_output_tokens", tags.max_output_tokens)
-    input_tokens = _count(call, "input_tokens", tags.input_tokens)
-    model_id = named or cost.model_id
-    if cost.kind != "model":
-        usd = cost.declared(call.arguments) if cost.kind == "function" else cost.price
-        estimate = Estimate(usd, nano_from_usd_up(usd), input_tokens or 0, asked or 0, model_id, tier)
-        if budget is not None and tier is not None:
-            budget.check_declared(tier, estimate, asked)
-        return estimate
-    if input_tokens is None:
-        input_tokens = _counted(call)
-    if budget is not None and tier is not None:
-        return budget.admit(
-            tier,
-            input_tokens=input_tokens,
-            asked=asked,
-            model_id=model_id,
-            pricer=tracker,
-            reach=cost.reach,
-        )
-    return model_estimate(
-        tracker,
-        model_id=model_id,
-        tier=tier,
-        input_tokens=input_tokens,
-        output_tokens=asked,
-        reach=cost.reach,
-    )
-
-
-def _tags(call: Call) -> Tags:
-    """The call's tags, each from the first place that has it: its keyword, then the contexts, the nearest first."""
-    tags = call.tags
-    for context in call.contexts:
-        said = context.metadata
-        if said:
-            tags = Tags(
-                said.get("airlock_tier") if tags.tier is None else tags.tier,
-                said.get("model_id") if tags.model_id is None else tags.model_id,
-                said.get("input_tokens") if tags.input_tokens is None else tags.input_tokens,
-                said.get("max_output_tokens") if tags.max_output_tokens is None else tags.max_output_tokens,
-            )
-    return tags
-
-
-def _tier(call: Call, budget: ModelTierBudget | None, explicit: object, model_id: str | None) -> str | None:
-    if budget is None:
-        return _text(call, "airlock_tier", explicit)
-    try:
-        return budget.resolve_tier(explicit=cast("str | None", explicit), model_id=model_id)
-    except UnknownTierError as error:
-        raise PolicyViolation(f"{call.tool}: {error}", hints=(f"Known tiers: {', '.join(error.known)}.",)) from error
-
-
-def _text(call: Call, key: str, value: object) -> str | None:
-    if value is None or (isinstance(value, str) and value):
-        return value
-    raise ValidationBlocked(
-        f"{call.tool}: the tag {key} must be text, not {type(value).__name__}",
-        hints=(f"Give {key} as text, or leave it out.",),
-    )
-
-
-def _count(call: Call, key: str, value: object) -> int | None:
-    if value is None:
-        return None
-    try:
-        return check_tokens(value, key)
-    except ValueError:
-        raise ValidationBlocked(
-            f"{call.tool}: the tag {key} must be a non-negative whole number of tokens",
-            hints=(f"Give {key} as a non-negative whole number, or leave it out.",),
-        ) from None
-
-
-def _counted(call: Call) -> int:
-    """An upper bound of the input, from the text in the arguments."""
-    from .tokens import arguments_bound  # only where nobody tells how many tokens a call has
-
-    try:
-        args, kwargs = call.raw
-        return max(arguments_bound(kwargs, args), arguments_bound(call.kwargs, call.args))
-    except ValueError as error:
-        raise ValidationBlocked(
-            f"{call.tool}: the text in its arguments cannot be counted: {error}",
-            hints=("Pass fewer or flatter arguments, or tell _airlock_input_tokens.",),
-        ) from None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from .money import usd_from_femto
 
 if TYPE_CHECKING:
     from .call import TokenUsage
@@ -72,20 +75,28 @@ class RateCard:
             + usage.output_tokens * rates.output
         )
 
+    def usd(self, usage: TokenUsage, reach: Reach | None = None) -> Decimal:
+        """:meth:`cost`, or with ``reach`` :meth:`worst`, in USD: exact and unrounded."""
+        return usd_from_femto(self.cost(usage) if reach is None else self.worst(usage, reach))
+
     def worst(self, usage: TokenUsage, reach: Reach) -> int:
+        """As :meth:`at_most`. What ``usage`` says of caches is not used: the bound holds for any."""
+        return self.at_most(usage.input_tokens, usage.output_tokens, reach)
+
+    def at_most(self, input_tokens: int, output_tokens: int, reach: Reach) -> int:
         """Femtodollars of the dearest call with at most this input and this output.
 
         A bound because a call with i ≤ input and o ≤ output tokens is priced at a step whose threshold is
         less than i, so less than this input: one of those looked at here (a smaller input may be the dearer).
         At that step it costs at most i × (its dearest input rate) + o × (its output rate), so no more than
-        that step's term of the maximum. What ``usage`` says of caches is not used: the bound holds for any.
+        that step's term of the maximum.
         """
-        tokens, output, writes = usage.input_tokens, usage.output_tokens, reach.cache_writes
+        writes = reach.cache_writes
         dearest = 0
         for threshold, written, plain, out in self._worst:
-            if threshold and threshold >= tokens:
+            if threshold and threshold >= input_tokens:
                 break
-            femto = tokens * (written if writes else plain) + output * out
+            femto = input_tokens * (written if writes else plain) + output_tokens * out
             if femto > dearest:
                 dearest = femto
         return dearest

@@ -13,9 +13,13 @@ from .exceptions import (
     AirlockBudgetExceeded,
     BlockReason,
     BudgetExceededError,
+    CapabilityDenied,
+    EndpointBlocked,
     GhostArgumentsBlocked,
     LedgerUnavailableBlocked,
+    PathViolation,
     PolicyViolation,
+    RateLimitExceeded,
     ValidationBlocked,
 )
 from .ledger.accounts import Refusal, Unit
@@ -27,9 +31,13 @@ __all__ = [
     "BlockedResult",
     "handle_blocked",
     "handle_budget_exceeded",
+    "handle_capability_denied",
+    "handle_endpoint_blocked",
     "handle_ghost_arguments",
     "handle_ledger_unavailable",
+    "handle_path_violation",
     "handle_policy_violation",
+    "handle_rate_limit",
     "handle_validation_error",
     "respond",
 ]
@@ -109,6 +117,8 @@ def respond(tool: str, block: AirlockBlocked, *, explain: str = "scoped") -> Air
     """The response to any block."""
     if isinstance(block, BudgetExceededError):
         return handle_budget_exceeded(tool, block, explain=explain)
+    if isinstance(block, RateLimitExceeded):
+        return handle_rate_limit(tool, block)
     return handle_blocked(tool, block)
 
 
@@ -135,6 +145,30 @@ def handle_validation_error(tool: str, error: ValidationBlocked) -> AirlockRespo
 def handle_policy_violation(tool: str, error: PolicyViolation) -> AirlockResponse:
     """A call that the policy does not allow."""
     return handle_blocked(tool, error)
+
+
+def handle_capability_denied(tool: str, error: CapabilityDenied) -> AirlockResponse:
+    """A capability that the policy does not grant."""
+    return handle_blocked(tool, error)
+
+
+def handle_path_violation(tool: str, error: PathViolation) -> AirlockResponse:
+    """A path that leads out of what is allowed."""
+    return handle_blocked(tool, error)
+
+
+def handle_endpoint_blocked(tool: str, error: EndpointBlocked) -> AirlockResponse:
+    """A URL that leads where it may not."""
+    return handle_blocked(tool, error)
+
+
+def handle_rate_limit(tool: str, error: RateLimitExceeded) -> AirlockResponse:
+    """A call that comes too soon."""
+    metadata = {"tool": tool, "pattern": error.pattern, "refusal": _refusal_facts(error.refusal, told=True)}
+    hints = (*error.hints, *_refusal_hints(error.refusal, told=False))
+    return AirlockResponse.blocked_response(
+        _sentences(_said(tool, error.message), hints[0]), error.reason, fix_hints=hints, metadata=metadata
+    )
 
 
 def handle_ledger_unavailable(tool: str, error: LedgerUnavailableBlocked) -> AirlockResponse:

@@ -10,6 +10,7 @@ from .actual import Spent
 from .budgets import Slot, crossed
 from .cost_tracking import CostRecord
 from .events import Event, EventKind, heard, tell
+from .exceptions import BlockReason
 from .ledger.accounts import Unit
 from .ledger.commands import Reserved, Settled
 from .money import usd_from_nano
@@ -47,7 +48,7 @@ def tell_settled(quote: Quote, plan: Plan, answer: Settled) -> None:
         if mark is not None and crossed(before, after, mark):
             spent = after.settled + after.presumed
             fields: dict[str, object] = {
-                "scope": slot.budget.scope,
+                "scope": slot.name,
                 "account": slot.account.id,
                 "spent": spent,
                 "mark": mark,
@@ -59,8 +60,9 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
     """The end of a call: reconciliation, a broken bound, the tracker's callbacks, and, if it is booked, the event."""
     listener = quote.gate.config.on_event
     # Budgets of the `call` window ask no ledger, so those that observe speak here.
-    for slot in quote.budgets.observed(quote.values, quote.estimate):
-        _tell_would_block(quote, slot, id)
+    if quote.values is not None:
+        for slot in quote.rules.budgets.observed(quote.values, quote.estimate):
+            _tell_would_block(quote, slot, id)
     if spent.nothing:
         if booked and heard(EventKind.RELEASED, listener):
             tell_of(quote, EventKind.RELEASED, id, {})
@@ -72,7 +74,7 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
     budget = quote.gate.policy.model_tier_budget
     told = over or COST_LOGGER.isEnabledFor(logging.INFO)
     if told and spent.usage is not None and budget is not None and estimate.tier is not None:
-        reconcile(budget.public_estimate(estimate, estimate.tier), spent.usage, quote.tracker)
+        reconcile(budget.public_estimate(estimate, estimate.tier), spent.usage, quote.pricer)
     if quote.tracker.has_callbacks:
         _notify(quote, id, spent)
     if booked and heard(EventKind.SETTLED, listener):
@@ -80,7 +82,14 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
 
 
 def _tell_would_block(quote: Quote, slot: Slot, id: str | None) -> None:
-    fields: dict[str, object] = {"scope": slot.budget.scope, "account": slot.account.id, "limit": slot.budget.amount}
+    reason = BlockReason.RATE_LIMIT if slot.is_rate else BlockReason.BUDGET_EXCEEDED
+    fields: dict[str, object] = {
+        "check": "budgets",
+        "reason": reason.value,
+        "scope": slot.name,
+        "account": slot.account.id,
+        "limit": slot.amount,
+    }
     tell_of(quote, EventKind.WOULD_BLOCK, id, fields)
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from .call import Bound, Estimate, TokenUsage, check_tokens
+from .checks.modes import Mode, check_mode
 from .cost import Pricer, model_estimate, unpriced
 from .events import log
 from .exceptions import UnknownTierError, UnpricedCall
@@ -73,20 +74,26 @@ class ModelTierBudget:
         strict_tier: the tier of a call that nobody tagged; one of ``tiers``.
         tier_resolver: from a model's id to a label. One that raises, or answers anything but a known label, gives
             the strict tier (logged once).
+        mode: ``"observe"`` tells what its caps would block, and blocks nothing.
 
     Raises:
         ValueError: no tier, a strict tier that is not one of them, or a tier that is not a ``TierBudget``.
     """
 
-    __slots__ = ("_resolver_warned", "strict_tier", "tier_resolver", "tiers")
+    __slots__ = ("_resolver_warned", "mode", "strict_tier", "tier_resolver", "tiers")
 
     tiers: Mapping[str, TierBudget]
     strict_tier: str
     tier_resolver: TierResolver | None
+    mode: Mode
     _resolver_warned: list[bool]
 
     def __init__(
-        self, tiers: Mapping[str, TierBudget], strict_tier: str, tier_resolver: TierResolver | None = None
+        self,
+        tiers: Mapping[str, TierBudget],
+        strict_tier: str,
+        tier_resolver: TierResolver | None = None,
+        mode: Mode = "enforce",
     ) -> None:
         if not isinstance(tiers, Mapping):
             raise ValueError(f"ModelTierBudget.tiers must be a mapping of labels to TierBudget, not {tiers!r}")
@@ -100,10 +107,12 @@ class ModelTierBudget:
             raise ValueError(f"ModelTierBudget.strict_tier must be one of {', '.join(tiers)}, not {strict_tier!r}")
         if tier_resolver is not None and not callable(tier_resolver):
             raise ValueError(f"ModelTierBudget.tier_resolver must be callable, not {tier_resolver!r}")
+        check_mode(mode, "ModelTierBudget.mode")
         _warn_of_lower_caps(tiers, strict_tier)
         object.__setattr__(self, "tiers", MappingProxyType(tiers))
         object.__setattr__(self, "strict_tier", strict_tier)
         object.__setattr__(self, "tier_resolver", tier_resolver)
+        object.__setattr__(self, "mode", mode)
         object.__setattr__(self, "_resolver_warned", [])
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -113,16 +122,17 @@ class ModelTierBudget:
         raise AttributeError(f"ModelTierBudget is immutable: {name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ModelTierBudget) and (
-            (self.tiers, self.strict_tier, self.tier_resolver) == (other.tiers, other.strict_tier, other.tier_resolver)
+        return isinstance(other, ModelTierBudget) and all(
+            getattr(self, name) == getattr(other, name) for name in ("tiers", "strict_tier", "tier_resolver", "mode")
         )
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.tiers.items()), self.strict_tier, self.tier_resolver))
+        return hash((frozenset(self.tiers.items()), self.strict_tier, self.tier_resolver, self.mode))
 
     def __repr__(self) -> str:
         resolver = ", tier_resolver=…" if self.tier_resolver else ""
-        return f"ModelTierBudget({dict(self.tiers)!r}, strict_tier={self.strict_tier!r}{resolver})"
+        mode = "" if self.mode == "enforce" else f", mode={self.mode!r}"
+        return f"ModelTierBudget({dict(self.tiers)!r}, strict_tier={self.strict_tier!r}{resolver}{mode})"
 
     def __copy__(self) -> ModelTierBudget:
         return self
@@ -131,7 +141,7 @@ class ModelTierBudget:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ModelTierBudget, (dict(self.tiers), self.strict_tier, self.tier_resolver)
+        return ModelTierBudget, (dict(self.tiers), self.strict_tier, self.tier_resolver, self.mode)
 
     # --- which tier, and its caps ------------------------------------------------------------------------
 
@@ -171,7 +181,7 @@ class ModelTierBudget:
 
     def canonical_payload(self) -> dict[str, Any]:
         """The budget as plain values, the same in every process; a resolver counts as present or absent."""
-        return {
+        payload: dict[str, Any] = {
             "tiers": {
                 label: {"max_cost_cents": cap.max_cost_cents, "max_output_tokens": cap.max_output_tokens}
                 for label, cap in sorted(self.tiers.items())
@@ -179,6 +189,7 @@ class ModelTierBudget:
             "strict_tier": self.strict_tier,
             "tier_resolver": self.tier_resolver is not None,
         }
+        return payload if self.mode == "enforce" else {**payload, "mode": self.mode}
 
     # --- before and after a call -------------------------------------------------------------------------
 

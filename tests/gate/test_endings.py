@@ -367,3 +367,25 @@ def test_money_10_a_ledger_that_answers_something_else_than_held_blocks(ledger: 
     assert isinstance(answer, dict)
     assert (answer["block_reason"], ran) == ("ledger_unavailable", [])
     assert issubclass(AirlockBudgetExceeded, AirlockBlocked)
+
+
+def test_money_7_an_answer_that_comes_after_its_lease_runs_nothing_and_leaves_nothing_presumed(
+    ledger: MemoryLedger, clock: Clock
+) -> None:
+    class Slow(Scripted):
+        """The first answer is lost on its way; the line sends the reserve again when its lease is over."""
+
+        def apply(self, command: Any, /) -> Any:
+            answer = super().apply(command)
+            if isinstance(command, Reserve):
+                clock.tick(120)
+                answer = super().apply(command)
+            return answer
+
+    @Airlock(policy=DOLLAR, ledger=Slow(Reserve, inner=ledger), cost=Cost("0.1 USD"))
+    def ask() -> str:
+        raise AssertionError("it ran")
+
+    blocked: Any = ask()
+    assert blocked["block_reason"] == "ledger_unavailable"
+    assert spent(ledger) == (0, 0, 0)

@@ -109,7 +109,13 @@ def test_observing_counts_and_tells_what_it_would_block_and_blocks_nothing(
     assert [search() for _ in range(5)] == ["found"] * 5
     told = events.of(EventKind.WOULD_BLOCK)
     assert len(told) == 2
-    assert told[0].fields == {"scope": "agent:*", "account": "observed:agent:-/total/usd", "limit": 3 * CENT}
+    assert told[0].fields == {
+        "check": "budgets",
+        "reason": "budget_exceeded",
+        "scope": "agent:*",
+        "account": "observed:agent:-/total/usd",
+        "limit": 3 * CENT,
+    }
     assert events.kinds.index("would_block") > 0
 
 

@@ -102,10 +102,16 @@ class ArgumentsCheck:
             hints=("Pass plain values of the declared types.",),
         )
 
-    def _block_ghosts(self, tool: str, kwargs: Mapping[str, Any]) -> None:
-        ghosts = tuple(
+    def ghosts(self, kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names of the arguments that the function does not have."""
+        if kwargs.keys() <= self._keywords:
+            return ()
+        return tuple(
             name for name in kwargs if name.startswith(RESERVED) or not (self._takes_any or name in self._keywords)
         )
+
+    def _block_ghosts(self, tool: str, kwargs: Mapping[str, Any]) -> None:
+        ghosts = self.ghosts(kwargs)
         if not ghosts:
             return
         import difflib

@@ -20,6 +20,6 @@ class UnknownArgsMode(StrEnum):
 
     BLOCK = "block"
     STRIP_AND_LOG = "strip_and_log"
-    """Left out, and their names are told in the answer and in the log."""
+    """Left out, and their names are logged as a warning."""
     STRIP_SILENT = "strip_silent"
     """Left out."""

@@ -20,12 +20,12 @@ def problems(argument: str, error: ValidationError) -> list[dict[str, str]]:
     """The first few things that are wrong with an argument: where, what, and pydantic's name for it."""
     details = error.errors(include_url=False, include_input=True)[:_MAX_TOLD]
     return [
-        {"argument": _place(argument, detail["loc"]), "problem": _told(detail), "expected": detail["type"]}
+        {"argument": place_of(argument, detail["loc"]), "problem": _told(detail), "expected": detail["type"]}
         for detail in details
     ]
 
 
-def _place(argument: str, location: tuple[int | str, ...]) -> str:
+def place_of(argument: str, location: tuple[int | str, ...]) -> str:
     """Where in the argument; a mapping's key is named only where it is a plain word."""
     words = [
         str(part) if isinstance(part, int) or (part.isidentifier() and len(part) <= _MAX_WORD) else "…"

@@ -24,6 +24,17 @@ def default_ledger() -> MemoryLedger:
         return _default
 
 
+def open_ledger(url: str) -> MemoryLedger:
+    """The ledger of a URL: ``memory:``.
+
+    Raises:
+        ValueError: no ledger of this kind is known.
+    """
+    if url == "memory:":
+        return MemoryLedger()
+    raise ValueError(f"a ledger's URL must be 'memory:', not {url[:80]!r}")
+
+
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()  # another thread, which the child does not have, may have held it
