@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long lint types bench build clean
+.PHONY: help demo test test-long lint types docs bench build clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,10 @@ lint: $(DEV) ## ruff: rules and format
 types: $(DEV) ## mypy and pyright
 	$(PY) -m mypy
 	$(PY) -m pyright --pythonpath $(PY)
+
+docs: $(DEV) ## the documents as pages, in build/docs; a warning is an error
+	$(PY) -m scripts.write_docs --check
+	$(PY) -W error -m mkdocs build --strict --quiet
 
 bench: $(DEV) ## the figures, as ratios measured in one run
 	$(PY) -m benchmarks $(ARGS)
