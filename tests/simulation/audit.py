@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_airlock.exceptions import AirlockBlocked, AirlockBudgetExceeded
 from agent_airlock.ledger.commands import Balances, Check
+from agent_airlock.ledger.operations import Clock, Freeze
 from tests.simulation.gate_callers import one_call
 from tests.simulation.laws import Law, Violation
 
@@ -24,6 +25,7 @@ def all_is_well(world: World) -> None:
             raise Violation(Law.ENDS, f"{len(process.tasks)} tasks of {process} have not ended")
     world.scheduler.now_ms += LONG_MS
     world.quiet = True
+    _operator_puts_right(world)
     for server in world.servers:
         if server.owner is None or server.owner.alive:
             _books_are_right(world, server)
@@ -31,12 +33,20 @@ def all_is_well(world: World) -> None:
     _who_fits_is_served(world)
 
 
+def _operator_puts_right(world: World) -> None:
+    """Nothing is frozen any more, and the clock is believed."""
+    for server in world.servers:
+        if server.owner is None or server.owner.alive:
+            server.apply(Clock("accept", why="it is right"))
+            for line in server.witness.overrides:
+                server.apply(Freeze(line, "it may go on", frozen=False))
+
+
 def _books_are_right(world: World, server: Server) -> None:
     problems = server.apply(Check()).problems
     if problems:
         raise Violation(Law.TOTALS, f"{server.name}: {'; '.join(problems)}")
     witness = server.witness
-    witness.time(server.now_ms())
     for balance in server.apply(Balances()):
         if balance.held:
             raise Violation(Law.NO_HOLD_LEFT, f"{server.name}: {balance}")

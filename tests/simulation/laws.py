@@ -21,6 +21,7 @@ class Law(StrEnum):
     NO_HOLD_LEFT = "no hold outlives its lease"
     TOTALS = "totals are the sum of the rows"
     TIME = "the ledger's time never runs back, and its answers are numbered in order"
+    LEAP = "the ledger's time never leaps ahead of what can be, until an operator says that it is so"
     REPLAY = "the answers, in their order, follow from the rules"
     DURABLE = "what was acknowledged is there after a crash"
     ENDS = "without faults everything ends"

@@ -55,12 +55,6 @@ class Network:
         return self.rng.randint(1, 3)
 
 
-def now_of(answer: Any) -> int | None:
-    stamp = getattr(answer, "stamp", answer)
-    now: int | None = getattr(stamp, "now_ms", None)
-    return now
-
-
 class Line:
     """A ledger as one process sees it: a book of the package's flows, which only a task's steps reach."""
 
@@ -84,9 +78,8 @@ class Line:
         raise AssertionError("a flow called its book itself: only its driver may")
 
     def heard(self, answer: Any) -> None:
-        now = now_of(answer)
-        if now is not None and now >= self._known:
-            self._learn(now)
+        if not isinstance(answer, Exception) and answer.stamp.now_ms >= self._known:
+            self._learn(answer.stamp.now_ms)
 
 
 class Exchange:
@@ -135,6 +128,9 @@ class Exchange:
         if self._over:
             return
         self._over = True
+        if isinstance(answer, Exception):  # the ledger's own: it says that it cannot
+            self._answered(None, answer)
+            return
         command = self._command
         if self._copies > 1 and isinstance(command, Reserve) and isinstance(answer, NOTHING_STANDS):
             # An earlier copy may still land, when there is room.

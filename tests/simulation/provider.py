@@ -63,8 +63,9 @@ class Provider:
             return
         self.bills.append(request)
         self._stands(request)
-        for server, _, holds in request.places:
-            for hold in holds:
+        for server, id, holds in request.places:
+            row = server.witness.rows.get(id)
+            for hold in row.holds if row is not None and row.holds else holds:  # of a crowd that is full: its overflow
                 self._add(request, (server.name, hold.account.id), hold, request.bill.get(hold.account.unit, 0))
 
     def _stands(self, request: Request) -> None:

@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
+from agent_airlock.ledger.clocks import LEAP_MS
 from tests.ledger.clock import START_MS
 from tests.simulation.laws import Law, Violation
 
@@ -44,11 +45,31 @@ class Wall:
 
     def __init__(self, scheduler: Scheduler, start_ms: int) -> None:
         self._scheduler = scheduler
-        self.offset_ms = START_MS + start_ms
+        self._offset_ms = self._believed_ms = START_MS + start_ms
+        self.may_be_called_ahead = False
 
     @property
     def ms(self) -> int:
-        return self._scheduler.now_ms + self.offset_ms
+        return self._scheduler.now_ms + self._offset_ms
 
     def __call__(self) -> int:
         return self.ms * 1_000_000
+
+    def boot(self) -> int:
+        """How long the machine has been up, in nanoseconds: nobody sets that."""
+        return self._scheduler.now_ms * 1_000_000
+
+    @property
+    def can_be_ms(self) -> int:
+        """The latest time that a ledger may believe in: that of its machine's being up, and what was put right."""
+        return self._scheduler.now_ms + self._believed_ms
+
+    def step(self, by_ms: int) -> None:
+        """Somebody sets it."""
+        self._offset_ms += by_ms
+        self._believed_ms = max(self._believed_ms, min(self._offset_ms, self._believed_ms + LEAP_MS))
+        self.may_be_called_ahead |= by_ms > LEAP_MS
+
+    def accept(self) -> None:
+        """An operator has said that it is right."""
+        self._believed_ms = max(self._believed_ms, self._offset_ms)

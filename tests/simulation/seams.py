@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agent_airlock import cost_tracking, gate, quote
-from agent_airlock.ledger import memory, rules
+from agent_airlock.ledger import rules, store
 from agent_airlock.ledger.commands import State
 from tests.simulation.process import Current
 
@@ -49,7 +49,7 @@ def installed(cells: Cells) -> Iterator[None]:
     put(quote, "IDS", Current(HERE, reuses=True))
     put(cost_tracking, "IDS", Current(HERE, reuses=False))
     put(quote, "get_global_tracker", lambda: HERE().current.tracker)
-    put(memory, "MAX_OVER_ACCOUNTS", 2)
+    put(store, "MAX_OVER_ACCOUNTS", 2)
     table = dict(rules.TABLE)
     undo.append(lambda: rules.TABLE.update(table))  # type: ignore[attr-defined]
     for state, row in table.items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from agent_airlock.exceptions import ClockJump
 from agent_airlock.ledger.commands import AnyCommand, Ledger
+from agent_airlock.ledger.operations import ClockStands
 from tests.simulation.laws import Law, Violation
-from tests.simulation.witness import Witness
+from tests.simulation.witness import Witness, must
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
@@ -39,10 +41,17 @@ class Server:
     def apply(self, command: AnyCommand, /) -> Any:
         try:
             answer = self.ledger.apply(command)
+        except ClockJump as jump:
+            must(self._wall.may_be_called_ahead, Law.LEAP, "the clock is right, and was called ahead: {}", jump)
+            return jump
         except Exception as error:
             raise Violation(Law.TOTALS, f"{self.name}: {command!r} raised {error!r}") from error
         self.trace.append((self._wall.ms, command, answer))
         self.witness.saw(command, answer)
+        can_be = self._wall.can_be_ms
+        must(self.witness.now_ms <= can_be, Law.LEAP, "it is {} at most, and was called {}", can_be, self.witness.now_ms)
+        if isinstance(answer, ClockStands) and command.how == "accept":
+            self._wall.accept()
         return answer
 
     def receive(self, command: AnyCommand) -> Any:

@@ -7,10 +7,10 @@ an answer must agree with what was granted, settled, released and billed so far.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
-from agent_airlock.ledger.accounts import Account, Balance, Hold, Period
+from agent_airlock.ledger.accounts import Balance, Hold
 from agent_airlock.ledger.commands import (
     AnyCommand,
     Charge,
@@ -26,239 +26,231 @@ from agent_airlock.ledger.commands import (
     Reserved,
     Settle,
     Settled,
+    Stamp,
     State,
     WrongPeriod,
 )
+from agent_airlock.ledger.operations import Closed, Override, Overridden, Resolve, Resolved
 from agent_airlock.money import MAX_AMOUNT
 from tests.simulation.laws import Law, Violation
-from tests.simulation.network import now_of
+from tests.simulation.standing import Row, Standing
 
 CAUSES: Final = ("above_hold", "late", "forced", "charged")
 
 
-@dataclass(slots=True)
-class Row:
-    """One id. ``state`` is what the ledger said last; ``presumed`` where its lease has ended since."""
-
-    state: str
-    nonce: str | None
-    holds: tuple[Hold, ...]
-    lease_ms: int = 0
-    ends_ms: int = 0
-    booked: tuple[int, ...] = ()
-    frees: bool = False
-    """Whether the end of its lease gives its holds back, instead of presuming them spent."""
-
-    @property
-    def stands(self) -> bool:
-        return self.state in ("held", "presumed")
-
-
-@dataclass(slots=True)
-class Sums:
-    """What stands on one account."""
-
-    account: Account
-    settled: int = 0
-    presumed: int = 0
-    held: int = 0
-    overruns: Counter[str] = field(default_factory=Counter)
-    saturated: bool = False
-
-    @property
-    def total(self) -> int:
-        return self.settled + self.presumed + self.held
-
-    def add(self, state: str, amount: int) -> None:
-        setattr(self, state, getattr(self, state) + amount)
-        if self.total > MAX_AMOUNT:
-            self.saturated = True
-
-
-class Witness:
+class Witness(Standing):
     """``saw(command, answer)`` raises a :class:`Violation` where an answer may not be."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}
-        self.sums: dict[str, Sums] = {}
-        self.lines: dict[str, list[Period]] = {}
+        super().__init__()
         self.answers: Counter[str] = Counter()
         self.forgotten: set[str] = set()
         """Ids that were called so: too many others have ended since."""
+        self.overrides: dict[str, Override] = {}
+        self.stamp: Stamp | None = None
         self.now_ms = 0
-        self._held: dict[str, Row] = {}
 
-    def of(self, account: Account) -> Sums:
-        sums = self.sums.get(account.id)
-        if sums is None:
-            sums = self.sums[account.id] = Sums(account)
-        return sums
+    def saw(self, command: AnyCommand, answer: Any) -> None:
+        before = self.stamp
+        self._in_order(answer.stamp)
+        match command:
+            case Reserve():
+                self._reserve(command, answer)
+            case Settle() | Charge():
+                self._settle(command, answer)
+            case Release():
+                self._release(command, answer)
+            case Resolve():
+                self._resolve(command, answer)
+        match answer:
+            case Overridden(override=override):
+                self.overrides[override.line] = override
+            case Closed(balance=balance):
+                self.of(balance.account).shut = balance.shut
+        if before is not None and self._wrote(answer):
+            must(answer.stamp.seq > before.seq, Law.TIME, "{} wrote, and is numbered as what it saw", command)
 
-    def saw(self, command: AnyCommand, answer: object) -> None:
-        now = now_of(answer)
-        if now is None:
-            return
-        self.time(now)
-        if isinstance(command, Reserve):
-            self._reserve(command, answer)
-        elif isinstance(command, Settle | Charge):
-            self._settle(command, answer)
-        elif isinstance(command, Release):
-            self._release(command, answer)
+    def _in_order(self, stamp: Stamp) -> None:
+        known = self.stamp
+        if known is not None and stamp.epoch == known.epoch:
+            must(stamp.seq >= known.seq, Law.TIME, "after {} came {}", known, stamp)
+        must(stamp.now_ms >= self.now_ms, Law.TIME, "it was {}, and is {}", self.now_ms, stamp.now_ms)
+        self.stamp, self.now_ms = stamp, stamp.now_ms
+        self.end_leases(stamp.now_ms)
 
-    def time(self, now: int) -> None:
-        if now < self.now_ms:
-            raise Violation(Law.TIME, f"it was {self.now_ms}, and is {now}")
-        self.now_ms = now
-        for id, row in list(self._held.items()):
-            if row.ends_ms <= now:
-                del self._held[id]
-                self._move(row, "lapsed" if row.frees else "presumed")
-
-    def _move(self, row: Row, state: str, booked: tuple[int, ...] | None = None) -> None:
-        """Take what stands for the row, and put down what stands now."""
-        if row.state in ("held", "presumed", "settled"):
-            for hold, amount in zip(row.holds, row.booked, strict=True):
-                self.of(hold.account).add(row.state, -amount)
-        row.state = state
-        if booked is not None:
-            row.booked = booked
-        elif not row.stands:
-            row.booked = (0,) * len(row.holds)
-        if state in ("held", "presumed", "settled"):
-            for hold, amount in zip(row.holds, row.booked, strict=True):
-                self.of(hold.account).add(state, amount)
+    def _wrote(self, answer: object) -> bool:
+        match answer:
+            case Settled(repeated=repeated):
+                return not repeated
+            case Released(effect=effect) | Resolved(effect=effect) | Closed(effect=effect):
+                return effect
+        return isinstance(answer, Overridden)
 
     # --- reserve -----------------------------------------------------------------------------------------
 
     def _reserve(self, command: Reserve, answer: object) -> None:
-        row = self.rows.get(command.id)
+        id, row = command.id, self.rows.get(command.id)
         match answer:
             case Reserved(state=State.HELD):
                 if row is None:
                     self._grant(command, answer)
                 else:
-                    self._again(row, command)
+                    self._held_again(row, command)
             case Reserved(state=state):
-                self._must(row is not None, Law.HELD_STANDS, f"{command.id} is new, and was called {state}")
+                must(row is not None, Law.HELD_STANDS, "{} is new, and was called {}", id, state)
+                same = row is not None and (row.state == "closed" or row.nonce == command.nonce)
+                must(same, Law.HELD_STANDS, "{} is another's: {}, and its state was told", id, row)
             case Refused(refusal=refusal):
                 self._refused(command, answer)
                 self.answers[f"refused: {refusal.cause}"] += 1
             case WrongPeriod(account=account):
                 wrong = not account.period.contains(self.now_ms)
-                self._must(wrong, Law.REFUSED_RIGHTLY, f"{account} holds {self.now_ms}, and was called wrong")
-            case PeriodOverlap() | Frozen():
-                self.answers[type(answer).__name__] += 1
+                must(wrong, Law.REFUSED_RIGHTLY, "{} holds {}, and was called wrong", account, self.now_ms)
+            case Frozen(account=account, cause=cause):
+                override = self.overrides.get(account.line)
+                stands = "override" if override is not None and override.frozen else self.of(account).shut
+                must(stands == cause, Law.REFUSED_RIGHTLY, "{} is {}, and was called {}", account, stands, cause)
             case InUse():
                 other = row is not None and row.nonce != command.nonce
-                self._must(other, Law.REFUSED_RIGHTLY, f"nobody else has {command.id}")
+                must(other, Law.REFUSED_RIGHTLY, "nobody else has {}", id)
             case Conflict():
                 differs = row is not None and not _same(row, command)
-                self._must(differs, Law.REFUSED_RIGHTLY, f"{command.id} has the same content")
-                self.answers["conflict: reserve"] += 1
+                must(differs, Law.REFUSED_RIGHTLY, "{} has the same content", id)
             case Forgotten():
-                self._forgotten(row, command.id)
+                self._forgotten(row, id)
+        if isinstance(answer, WrongPeriod | PeriodOverlap | Frozen | InUse | Conflict):
+            self.answers[f"reserve: {type(answer).__name__}"] += 1
 
     def _grant(self, command: Reserve, answer: Reserved) -> None:
-        id = command.id
-        for hold in command.holds:
-            account, sums = hold.account, self.of(hold.account)
-            limit = MAX_AMOUNT if hold.limit is None else hold.limit
-            if sums.total + hold.amount > limit:
-                raise Violation(
-                    Law.GRANT_FITS, f"{id}: {sums.total} stands on {account}, {hold.amount} was asked for, of {limit}"
-                )
-            if not account.period.contains(self.now_ms):
-                raise Violation(Law.GRANT_ALLOWED, f"{id}: at {self.now_ms} a hold on {account}")
-            for period in self.lines.setdefault(account.line, []):
-                if period != account.period and period.overlaps(account.period):
-                    raise Violation(Law.GRANT_ALLOWED, f"{id}: {account}, though {period} was granted")
-            self._must(not sums.saturated, Law.GRANT_ALLOWED, f"{id}: {account} is frozen")
-        for hold in command.holds:
-            periods = self.lines[hold.account.line]
-            if hold.account.period not in periods:
-                periods.append(hold.account.period)
-        row = Row("new", command.nonce, command.holds, command.lease_ms, self.now_ms + command.lease_ms)
-        self.rows[id] = row
-        self._move(row, "held", tuple(hold.amount for hold in command.holds))
-        self._held[id] = row
-        self._agree(command.id, command.holds, answer.after)
+        id, holds = command.id, _made(command.holds, answer.after)
+        for hold in holds:
+            self._grant_one(id, hold)
+        self.open(holds)
+        for hold in holds:
+            members = () if hold.crowd is None else self.crowds.get(hold.crowd.overflow.id, ())
+            most = 0 if hold.crowd is None else hold.crowd.most
+            must(len(members) <= most, Law.GRANT_ALLOWED, "{}: {} are more than {} accounts", id, members, most)
+        ends_ms = self.now_ms + command.lease_ms
+        row = Row("new", command.nonce, holds, command.lease_ms, ends_ms, command.on_expiry == "release")
+        self.move(id, row, "held", tuple(hold.amount for hold in holds))
+        self._agree(id, row, answer.after)
 
-    def _again(self, row: Row, command: Reserve) -> None:
+    def _grant_one(self, id: str, hold: Hold) -> None:
+        account, sums = hold.account, self.of(hold.account)
+        limit = self.limit_of(hold)
+        if sums.total + hold.amount > limit:
+            raise Violation(
+                Law.GRANT_FITS, f"{id}: {sums.total} stands on {account}, {hold.amount} was asked for, of {limit}"
+            )
+        must(account.period.contains(self.now_ms), Law.GRANT_ALLOWED, "{}: at {} a hold on {}", id, self.now_ms, account)
+        for period in self.lines.get(account.line, ()):
+            overlaps = period != account.period and period.overlaps(account.period)
+            must(not overlaps, Law.GRANT_ALLOWED, "{}: {}, though {} was granted", id, account, period)
+        override = self.overrides.get(account.line)
+        frozen = override is not None and override.frozen
+        must(not frozen and sums.shut is None, Law.GRANT_ALLOWED, "{}: {} is frozen: {}, {}", id, account, override, sums.shut)
+
+    def limit_of(self, hold: Hold) -> int:
+        """The hold's limit, raised while an operator's raise is in force."""
+        if hold.limit is None:
+            return MAX_AMOUNT
+        override = self.overrides.get(hold.account.line)
+        if override is not None and (override.until_ms is None or self.now_ms < override.until_ms):
+            return min(MAX_AMOUNT, hold.limit + override.raised)
+        return hold.limit
+
+    def _held_again(self, row: Row, command: Reserve) -> None:
         id = command.id
-        self._must(row.stands or row.state == "lapsed", Law.GRANT_ALLOWED, f"{id} is {row.state}, and was held again")
-        self._must(row.state == "held", Law.HELD_STANDS, f"the lease of {id} ended at {row.ends_ms}")
-        self._must(row.nonce == command.nonce, Law.HELD_STANDS, f"{id} is another caller's")
-        self._must(_same(row, command), Law.HELD_STANDS, f"{id} holds {row.holds}, not {command.holds}")
+        must(row.stands or row.state == "lapsed", Law.GRANT_ALLOWED, "{} is {}, and was held again", id, row.state)
+        must(row.state == "held", Law.HELD_STANDS, "the lease of {} ended at {}", id, row.ends_ms)
+        must(row.nonce == command.nonce, Law.HELD_STANDS, "{} is another caller's", id)
+        must(_same(row, command), Law.HELD_STANDS, "{} holds {}, not {}", id, row.holds, command.holds)
 
     def _refused(self, command: Reserve, answer: Refused) -> None:
         no = answer.refusal
         sums = self.of(no.account)
         found, told = (sums.settled, sums.presumed, sums.held), (no.settled, no.presumed, no.held)
-        if not sums.saturated:
-            self._must(found == told, Law.REFUSED_RIGHTLY, f"{no.account}: {told} was told, {found} stands")
-        hold = next((hold for hold in command.holds if hold.account == no.account), None)
-        right = hold is not None and sums.total + hold.amount > no.limit
-        self._must(right, Law.REFUSED_RIGHTLY, f"{command.id}: {hold} fits, and was refused")
+        if not self._is_over(no.account.period.end_ms):
+            must(found == told, Law.REFUSED_RIGHTLY, "{}: {} was told, {} stands", no.account, told, found)
+        named = [hold for hold in command.holds if no.account in (hold.account, hold.crowd and hold.crowd.overflow)]
+        must(len(named) == 1, Law.REFUSED_RIGHTLY, "{}: {} was not asked for", command.id, no.account)
+        hold = replace(named[0], account=no.account) if named[0].account != no.account else named[0]
+        limit = self.limit_of(hold)
+        must(no.limit == limit, Law.REFUSED_RIGHTLY, "{}: its limit is {}, and was called {}", no.account, limit, no.limit)
+        must(sums.total + hold.amount > limit, Law.REFUSED_RIGHTLY, "{}: {} fits, and was refused", command.id, hold)
         spent = no.settled + no.presumed + no.asked > no.limit
-        self._must(spent == (no.cause == "spent"), Law.REFUSED_RIGHTLY, f"{no} says {no.cause}")
+        must(spent == (no.cause == "spent"), Law.REFUSED_RIGHTLY, "{} says {}", no, no.cause)
 
-    # --- settle, charge, release -------------------------------------------------------------------------
+    # --- settle, charge, resolve, release ----------------------------------------------------------------
 
     def _settle(self, command: Settle | Charge, answer: object) -> None:
         id, row = command.id, self.rows.get(command.id)
+        settled = row is not None and row.state == "settled"
         match answer:
             case Settled(repeated=True):
-                self._must(row is not None and row.state == "settled", Law.ONCE, f"{id} was not settled before")
+                must(settled, Law.ONCE, "{} was not settled before", id)
                 self._told(row, command)
             case Settled(how=how):
-                self._must(row is None or row.state != "settled", Law.ONCE, f"{id} was settled before")
-                self._book(row, command, how)
-                self._agree(id, self.rows[id].holds, answer.after)
+                must(not settled, Law.ONCE, "{} was settled before", id)
+                self._book(row, command, how, answer)
                 self.answers[f"settled: {how}"] += 1
             case Conflict():
-                self._must(row is not None and row.state == "settled", Law.ONCE, f"{id} was not settled")
-                self.answers["conflict: settle"] += 1
+                must(settled, Law.ONCE, "{} was not settled", id)
+                self.answers["settle: Conflict"] += 1
             case Forgotten():
                 self._forgotten(row, id)
 
-    def _book(self, row: Row | None, command: Settle | Charge, how: str) -> None:
-        stood = row is not None and row.stands
+    def _book(self, row: Row | None, command: Settle | Charge, how: str, answer: Settled) -> None:
+        id = command.id
         if row is None or not row.holds:
-            row = Row("new", None, command.holds)
-            self.rows[command.id] = row
-        cause = how if not stood else "above_hold"
-        self._must(stood == (how == "settled"), Law.OVERRUN, f"{command.id} was {row.state}, and is called {how}")
-        booked = tuple(command.actual.get(hold.account.unit, hold.amount) for hold in row.holds)
-        for hold, amount in zip(row.holds, booked, strict=True):
-            more = amount - (hold.amount if stood else 0)
-            if hold.limit is not None and more > 0:
-                self.of(hold.account).overruns[cause] += more
-        self._held.pop(command.id, None)
-        self._move(row, "settled", booked)
+            row = Row("new", None, _made(command.holds, answer.after))
+            for hold in row.holds:
+                self.enter(hold)
+        allowed = row.state in ("held", "presumed", "resolved")
+        must(allowed == (how == "settled"), Law.OVERRUN, "{} was {}, and is called {}", id, row.state, how)
+        cause = "above_hold" if row.stands else "late" if row.state == "resolved" else how
+        self._put(id, row, "settled", command.actual, cause)
+        self._agree(id, row, answer.after)
+
+    def _put(self, id: str, row: Row, state: str, actual: Any, cause: str) -> None:
+        """Book what it really cost; what no grant had allowed is overrun."""
+        booked = tuple(actual.get(hold.account.unit, hold.amount) for hold in row.holds)
+        for hold, amount, stood in zip(row.holds, booked, row.stood, strict=True):
+            if hold.limit is not None and amount > stood:
+                self.of(hold.account).overruns[cause] += amount - stood
+        self.move(id, row, state, booked)
 
     def _told(self, row: Row | None, command: Settle | Charge) -> None:
         for hold, booked in zip(row.holds, row.booked, strict=True) if row is not None else ():
             told = command.actual.get(hold.account.unit, hold.amount)
-            self._must(told == booked, Law.ONCE, f"{command.id}: {told} was told and acknowledged, {booked} is booked")
+            must(told == booked, Law.ONCE, "{}: {} was told and acknowledged, {} is booked", command.id, told, booked)
+
+    def _resolve(self, command: Resolve, answer: Resolved) -> None:
+        id, row = command.id, self.rows.get(command.id)
+        if answer.effect:
+            open_ = row is not None and row.state in ("held", "presumed", "lapsed", "resolved")
+            must(open_, Law.ONCE, "{} is {}, and was resolved", id, row)
+            if row is not None:
+                self._put(id, row, "resolved", command.actual, "above_hold" if row.stands else "late")
+                self._agree(id, row, answer.after)
 
     def _release(self, command: Release, answer: object) -> None:
         id, row = command.id, self.rows.get(command.id)
         own = row is not None and row.nonce == command.nonce
         match answer:
             case Released(effect=True, state=State.CLOSED):
-                self._must(row is None, Law.HELD_STANDS, f"{id} was known, and was closed")
+                must(row is None, Law.HELD_STANDS, "{} was known, and was closed", id)
                 self.rows[id] = Row("closed", None, ())
             case Released(effect=True):
-                self._must(own, Law.HELD_STANDS, f"{id} is not this caller's, and was released")
-                self._must(row is not None and row.state != "settled", Law.ONCE, f"{id} was settled, and was released")
-                self._held.pop(id, None)
+                must(own, Law.HELD_STANDS, "{} is not this caller's, and was released", id)
+                spent = row is not None and row.state in ("settled", "resolved")
+                must(not spent, Law.ONCE, "{} was settled, and was released", id)
                 if row is not None:
-                    self._move(row, "released")
+                    self.move(id, row, "released")
             case Released():
-                self._must(row is not None, Law.HELD_STANDS, f"{id} is new, and a release of it changed nothing")
+                must(row is not None, Law.HELD_STANDS, "{} is new, and a release of it changed nothing", id)
                 left = own and row is not None and row.stands
-                self._must(not left, Law.NOTHING_PRESUMED, f"{id} stands, and its caller could not release it")
+                must(not left, Law.NOTHING_PRESUMED, "{} stands, and its caller could not release it", id)
             case Forgotten():
                 self._forgotten(row, id)
 
@@ -267,35 +259,57 @@ class Witness:
     def _forgotten(self, row: Row | None, id: str) -> None:
         self.answers["Forgotten"] += 1
         self.forgotten.add(id)
-        self._must(row is None or row.state != "held", Law.NO_HOLD_LEFT, f"{id} is open, and was forgotten")
+        must(row is None or row.state != "held", Law.NO_HOLD_LEFT, "{} is open, and was forgotten", id)
 
-    def _agree(self, id: str, holds: tuple[Hold, ...], after: tuple[Balance, ...]) -> None:
+    def _agree(self, id: str, row: Row, after: tuple[Balance, ...]) -> None:
         """The balances of an answer are the sums of the rows."""
-        named = [hold.account for hold in holds] == [balance.account for balance in after]
-        self._must(named, Law.TOTALS, f"{id}: the balances of {after}")
+        named = [hold.account for hold in row.holds] == [balance.account for balance in after]
+        must(named, Law.TOTALS, "{}: the balances of {}", id, after)
         for balance in after:
             self.agree(balance, swept=False)
 
     def agree(self, balance: Balance, *, swept: bool) -> None:
-        """``swept``: every lease that has ended is presumed already; else some may still be called held."""
-        sums = self.of(balance.account)
-        end = balance.account.period.end_ms
-        if sums.saturated or (end is not None and end <= self.now_ms):
-            return  # what is over may be dropped, and begin again with what comes late
-        told: tuple[int, ...] = (balance.settled, balance.presumed, balance.held)
-        found: tuple[int, ...] = (sums.settled, sums.presumed, sums.held)
-        if not swept:
-            lower = sums.settled, balance.presumed <= sums.presumed
-            told, found = (balance.settled, True, balance.total), (*lower, sums.total)
-        self._must(told == found, Law.TOTALS, f"{balance.account}: {told} is told, the rows say {found}")
+        """``swept``: every lease that has ended is over already; else some may still be called held."""
+        account, sums = balance.account, self.of(balance.account)
+        if sums.shut == "saturated" or self._is_over(account.period.end_ms):
+            return
+        if swept:
+            told, found = (balance.settled, balance.presumed, balance.held), (sums.settled, sums.presumed, sums.held)
+            must(told == found, Law.TOTALS, "{}: {} is told, the rows say {}", account, told, found)
+        else:
+            unswept = balance.total - sums.total  # of holds that their lease's end gives back
+            right = balance.settled == sums.settled and balance.presumed <= sums.presumed and 0 <= unswept <= sums.lapsed
+            must(right, Law.TOTALS, "{}: {} is told, the rows say {}", account, balance, sums)
         overruns = {cause: getattr(balance.overruns, cause) for cause in CAUSES}
         mine = {cause: sums.overruns[cause] for cause in CAUSES}
-        self._must(overruns == mine, Law.OVERRUN, f"{balance.account}: {overruns} is told, {mine} was seen")
+        must(overruns == mine, Law.OVERRUN, "{}: {} is told, {} was seen", account, overruns, mine)
 
-    def _must(self, true: bool, law: Law, text: str) -> None:
-        if not true:
-            raise Violation(law, text)
+    def _is_over(self, end_ms: int | None) -> bool:
+        """What is over may be dropped, and begin again with what comes late."""
+        return end_ms is not None and end_ms <= self.now_ms
+
+
+def must(true: object, law: Law, text: str, *values: object) -> None:
+    if not true:
+        raise Violation(law, text.format(*values))
+
+
+def _made(holds: tuple[Hold, ...], after: tuple[Balance, ...]) -> tuple[Hold, ...]:
+    """The holds where they were made: one of a crowd that is full is on its overflow."""
+    if all(hold.crowd is None for hold in holds):
+        return holds
+    pairs = zip(holds, after, strict=True)
+    return tuple(hold if hold.account == now.account else replace(hold, account=now.account) for hold, now in pairs)
 
 
 def _same(row: Row, command: Reserve) -> bool:
-    return row.holds == command.holds and row.lease_ms == command.lease_ms
+    if len(row.holds) != len(command.holds) or (row.lease_ms, row.frees) != (
+        command.lease_ms,
+        command.on_expiry == "release",
+    ):
+        return False
+    for mine, asked in zip(row.holds, command.holds, strict=True):
+        places = (asked.account, asked.crowd.overflow) if asked.crowd is not None else (asked.account,)
+        if mine.account not in places or (mine.amount, mine.limit) != (asked.amount, asked.limit):
+            return False
+    return True

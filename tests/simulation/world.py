@@ -80,7 +80,7 @@ class World:
     # --- what it is made of ------------------------------------------------------------------------------
 
     def serve(self, name: str, owner: Process | None = None) -> Server:
-        ledger = MemoryLedger(clock=self.wall, max_ended=self.options.max_ended)
+        ledger = MemoryLedger(clock=self.wall, boot_clock=self.wall.boot, max_ended=self.options.max_ended)
         server = Server(name, ledger, self.wall, owner)
         self.servers.append(server)
         return server
@@ -135,7 +135,8 @@ class World:
 
     def reserve(self, id: str, nonce: str, holds: tuple[Hold, ...], rng: random.Random) -> Reserve:
         lease_s = rng.choice((self.options.lease_s, self.options.lease_s, 1, 3))
-        return Reserve(id, nonce, holds, lease_s * 1_000, LABELS)
+        frees = self.options.mode == "release"
+        return Reserve(id, nonce, holds, lease_s * 1_000, LABELS, "release" if frees else "presume")
 
     def call_takes(self, rng: random.Random) -> int:
         """How long a call runs: mostly shorter than its lease, sometimes to its end, or beyond it."""
@@ -214,7 +215,7 @@ class World:
             self.rng.choice(tasks).cancel()
 
     def _step_clock(self, step: int) -> None:
-        self.wall.offset_ms += step
+        self.wall.step(step)
 
 
 def run(options: Options) -> Outcome:
