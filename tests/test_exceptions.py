@@ -29,18 +29,27 @@ from agent_airlock import (
     strict_tier_budget_policy,
 )
 from agent_airlock.exceptions import (
+    CapabilityDenied,
+    ClockJump,
+    EndpointBlocked,
     GhostArgumentsBlocked,
     LedgerCorrupt,
     LedgerUnavailable,
     LedgerUnavailableBlocked,
+    LedgerWentBack,
+    PathViolation,
     PolicyMutationError,
     PolicyViolation,
+    RateLimitExceeded,
     TicketUsedError,
     UnknownModelError,
     UnknownTierError,
     UnpricedCall,
     ValidationBlocked,
 )
+from agent_airlock.ledger.accounts import Account, Refusal, Unit
+
+OVER = Refusal(Account("agent:a", "hour", Unit.CALLS), 1, 1, 0, 0, 1, "spent")
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +63,15 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
     assert AirlockBudgetExceeded.__mro__[:5] == (
         AirlockBudgetExceeded, BudgetExceededError, AirlockBlocked, AirlockError, RuntimeError,
     )  # fmt: skip
-    for kind in (GhostArgumentsBlocked, ValidationBlocked, PolicyViolation, LedgerUnavailableBlocked, UnpricedCall):
+    for kind in (
+        GhostArgumentsBlocked, ValidationBlocked, PolicyViolation, RateLimitExceeded, CapabilityDenied, PathViolation,
+        EndpointBlocked, LedgerUnavailableBlocked, UnpricedCall,
+    ):  # fmt: skip
         assert issubclass(kind, AirlockBlocked)
-    for kind in (LedgerUnavailable, LedgerCorrupt):
+    for kind in (LedgerUnavailable, ClockJump, LedgerWentBack, LedgerCorrupt):
         assert issubclass(kind, LedgerError)
         assert not issubclass(kind, AirlockBlocked)
+    assert issubclass(ClockJump, LedgerUnavailable), "who waits for a ledger to answer waits for its clock"
     assert issubclass(UnpricedCall, BudgetExceededError)
     assert issubclass(UnknownTierError, ValueError)
     assert issubclass(UnknownModelError, LookupError)
@@ -66,7 +79,8 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
 
 
 def every_kind() -> list[type[Exception]]:
-    return [kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    kinds = (kind for name, kind in vars(exceptions).items() if not name.startswith("_"))
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
 
 
 def test_each_kind_is_drawn_and_explained() -> None:
@@ -97,11 +111,17 @@ def made() -> list[Exception]:
         TicketUsedError("a"),
         LedgerError("a"),
         LedgerUnavailable("a"),
+        ClockJump(90_000),
+        LedgerWentBack("a"),
         LedgerCorrupt("a"),
         NothingSpent("a"),
         AirlockBlocked("a", hints=("b",)),
         LedgerUnavailableBlocked("a"),
         BudgetExceededError("a", hints=("b",)),
+        CapabilityDenied("a", missing=("NETWORK_HTTP",)),
+        PathViolation("a", argument="path", rule="outside"),
+        EndpointBlocked("a", argument="url", rule="private", hints=("b",)),
+        RateLimitExceeded("a", pattern="tool", refusal=OVER),
         from_a_gate(SecurityPolicy(), xx=1),
         from_a_gate(SecurityPolicy(), "1"),
         from_a_gate(SecurityPolicy(default_deny=True)),
