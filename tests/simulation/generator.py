@@ -8,6 +8,7 @@ from typing import Final, Literal, get_args
 
 from agent_airlock.budgets import Budget
 from tests.simulation.network import Faults
+from tests.simulation.operators import OPERATORS
 from tests.simulation.raw_callers import RAW
 
 Mode = Literal["quiet", "faults", "crashes", "clock", "release"]
@@ -16,7 +17,7 @@ Tracker = Literal["memory", "capped memory", "shared", "second"]
 
 NANO: Final = 10**9
 GATED: Final = "gated"
-KINDS: Final = (GATED, *RAW)
+KINDS: Final = (GATED, *RAW, *OPERATORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ class Options:
     faults: tuple[float, float, float, float]
     start_ms: int
     """Where the day begins for the run, from the day's first millisecond."""
-    lease_s: int
+    lease_ms: int
     max_ended: int
     sweep: int
+    """How many ended leases a command sweeps, at most."""
     reuse: float
     """How often a gate makes an id that another process has made before."""
 
@@ -90,7 +92,7 @@ def generate(seed: int, mode: Mode) -> Options:
     processes = rng.randint(2, 4)
     span_ms = rng.choice((1_000, 4_000, 12_000))
     actors = tuple(
-        Actor(number, rng.choice((GATED, *KINDS)), rng.randrange(processes), _start(rng, span_ms))
+        Actor(number, rng.choice((GATED, GATED, GATED, *RAW, *KINDS)), rng.randrange(processes), _start(rng, span_ms))
         for number in range(rng.randint(8, 16))
     )
     kills = mode in ("crashes", "release")
@@ -107,9 +109,9 @@ def generate(seed: int, mode: Mode) -> Options:
         steps=_steps(rng, span_ms) if mode == "clock" else (),
         faults=tuple(rng.choice((0.0, 0.1, 0.3)) for _ in range(4)) if faulty else (0.0, 0.0, 0.0, 0.0),  # type: ignore[arg-type]
         start_ms=-rng.choice((500, 2_000, 30_000)),
-        lease_s=rng.choice((1, 1, 2, 5)),
+        lease_ms=rng.choice((60, 1_000, 1_000, 2_000, 5_000)),
         max_ended=rng.choice((2, 5, 100)),
-        sweep=rng.choice((1, 2, 64)),
+        sweep=rng.choice((0, 1, 64)),
         reuse=0.1,
     )
 

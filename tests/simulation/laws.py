@@ -12,6 +12,7 @@ class Law(StrEnum):
     GRANT_ALLOWED = "no grant in another period, over another one, on a frozen account, or for an id that has ended"
     HELD_STANDS = "an answer *held* means that this caller's holds stand, until its lease ends"
     RUNNING_STANDS = "while a call runs, what it was allowed stands on its accounts"
+    ASKED = "a call that runs has asked every budget that it counts in, for all that it may cost"
     CAP = "what was billed is within the limit, but for what no grant had allowed"
     BOOKED = "what is booked is at least what was billed, for each id"
     ONCE = "real money is booked once for each id, and as it was told"

@@ -225,6 +225,8 @@ class Current:
         if self._reuses and (id := world.take_an_id(process)) is not None:
             return id
         id = process.ids.make(now_ms)
+        if self._reuses:
+            world.share(process, id)
         if world.forgotten:
             world.provider.renamed[world.forgotten] = id
             world.forgotten = ""

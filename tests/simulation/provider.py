@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_airlock.ledger.accounts import Amounts, Hold
+from agent_airlock.ledger.accounts import Account, Amounts, Hold
 from agent_airlock.money import MAX_AMOUNT
 from tests.simulation.laws import Law, Violation
 
@@ -49,6 +49,7 @@ class Provider:
         self.given_up: Counter[Law] = Counter()
         self.renamed: dict[str, str] = {}
         """Forgotten ids, and the ones under which their calls were charged instead."""
+        self._runs: set[tuple[str, str]] = set()
         self._billed: Counter[tuple[str, str]] = Counter()
         self._excess: Counter[tuple[str, str]] = Counter()
         self._limits: dict[tuple[str, str], int] = {}
@@ -56,6 +57,12 @@ class Provider:
     def begin(self, request: Request) -> None:
         """The caller sends it: what it may cost must stand in the ledger."""
         self._stands(request)
+        if not request.allowed:
+            return
+        for server, id, _ in request.places:
+            if (server.name, id) in self._runs:
+                raise Violation(Law.RUNNING_STANDS, f"two calls run on what is held for {id} in {server.name}")
+            self._runs.add((server.name, id))
 
     def end(self, request: Request) -> None:
         """It is billed."""
@@ -66,7 +73,7 @@ class Provider:
         for server, id, holds in request.places:
             row = server.witness.rows.get(id)
             for hold in row.holds if row is not None and row.holds else holds:  # of a crowd that is full: its overflow
-                self._add(request, (server.name, hold.account.id), hold, request.bill.get(hold.account.unit, 0))
+                self._add(request, server, hold, request.bill.get(hold.account.unit, 0))
 
     def _stands(self, request: Request) -> None:
         if not request.allowed or request.disowned or request.untold:
@@ -83,19 +90,31 @@ class Provider:
                 continue
             raise Violation(Law.RUNNING_STANDS, f"{id} runs with {holds}; in {server.name} it is {row}")
 
-    def _add(self, request: Request, place: tuple[str, str], hold: Hold, billed: int) -> None:
+    def _add(self, request: Request, server: Server, hold: Hold, billed: int) -> None:
         if hold.limit is None:
             return
+        place = (server.name, hold.account.id)
         allowed = hold.amount if request.allowed and not request.disowned else 0
         self._billed[place] += billed
         self._excess[place] += max(0, billed - allowed)
         self._limits[place] = max(hold.limit, self._limits.get(place, 0))
-        if self._billed[place] <= min(MAX_AMOUNT, self._limits[place]) + self._excess[place]:
+        limit = min(MAX_AMOUNT, self._limits[place] + server.witness.raised[hold.account.line])
+        over = self._billed[place] - self._excess[place] - limit
+        if over <= 0 or over <= self._forgiven(server, hold.account):
             return
         if self.gives_up:
             self.given_up[Law.CAP] += 1
             return
-        raise Violation(Law.CAP, f"{place}: {self._billed[place]} was billed of {self._limits[place]}")
+        raise Violation(Law.CAP, f"{place}: {self._billed[place]} was billed of {limit}")
+
+    def _forgiven(self, server: Server, account: Account) -> int:
+        """What was billed where an operator has said that it cost less: he made the room."""
+        return sum(
+            (request.bill or {}).get(account.unit, 0)
+            for request in self.bills
+            for place, id, holds in request.places
+            if place is server and id in server.witness.resolved and any(hold.account == account for hold in holds)
+        )
 
     # --- when all is over --------------------------------------------------------------------------------
 

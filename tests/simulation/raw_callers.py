@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from agent_airlock.exceptions import LedgerUnavailable
-from agent_airlock.ledger.accounts import Amounts, Hold, Labels, Unit
+from agent_airlock.ledger.accounts import Account, Amounts, Crowd, Hold, Labels, Unit
 from agent_airlock.ledger.commands import (
     AnyCommand,
     Charge,
@@ -76,7 +77,7 @@ class Caller:
         made = id or self.process.ids.make(line.now_ms())
         command = world.reserve(made, self.process.nonce, holds, rng)
         if shared:
-            world.share(self.process, command)
+            world.share(self.process, made, command)
         return command
 
     def bill(self, holds: tuple[Hold, ...], *, above: bool = True) -> Amounts:
@@ -102,18 +103,28 @@ class Caller:
         return bill
 
 
+    def holds(self, command: Reserve) -> Script:
+        """Whether it is held. What is called something else may not run, and is given back."""
+        answer = yield from self.ask(command)
+        if _is_held(answer):
+            return True
+        if isinstance(answer, Reserved):
+            yield from self.ask(Release(command.id, command.nonce))
+        return False
+
+    def call(self, command: Reserve) -> Script:
+        """Reserve, run and settle."""
+        if (yield from self.holds(command)):
+            yield from self.run_and_settle(command)
+
+
 def _is_held(answer: object) -> bool:
     return isinstance(answer, Reserved) and answer.state is State.HELD
 
 
 def careful(caller: Caller) -> Script:
     """Reserves, runs, settles; releases what it may not run."""
-    command = caller.reserve()
-    answer = yield from caller.ask(command)
-    if _is_held(answer):
-        yield from caller.run_and_settle(command)
-    elif isinstance(answer, Reserved):
-        yield from caller.ask(Release(command.id, command.nonce))
+    yield from caller.call(caller.reserve())
 
 
 def hesitant(caller: Caller) -> Script:
@@ -134,19 +145,17 @@ def twin(caller: Caller) -> Script:
     other = caller.world.of_another(caller.process, caller.rng)
     if other is None:
         return
-    command = caller.reserve(other.id, shared=False)
-    if caller.rng.random() < 0.7:
-        command = Reserve(other.id, command.nonce, other.holds, other.lease_ms, LABELS)
-    answer = yield from caller.ask(command)
-    if _is_held(answer):
-        yield from caller.run_and_settle(command)
+    id, theirs = other
+    command = caller.reserve(id, shared=False)
+    if theirs is not None and caller.rng.random() < 0.7:
+        command = replace(theirs, nonce=command.nonce)
+    yield from caller.call(command)
 
 
 def changer(caller: Caller) -> Script:
     """Holds, then asks for other things under the same id; runs what it was last told that it holds."""
     first = caller.reserve()
-    answer = yield from caller.ask(first)
-    if not _is_held(answer):
+    if not (yield from caller.holds(first)):
         return
     second = caller.reserve(first.id)
     answer = yield from caller.ask(second, closes=False)
@@ -156,8 +165,7 @@ def changer(caller: Caller) -> Script:
 def resettler(caller: Caller) -> Script:
     """Settles twice; of two different amounts it believes the one that was acknowledged."""
     command = caller.reserve()
-    answer = yield from caller.ask(command)
-    if not _is_held(answer):
+    if not (yield from caller.holds(command)):
         return
     bill = yield from caller.run_and_settle(command)
     yield caller.rng.randint(0, 300)
@@ -170,8 +178,7 @@ def resettler(caller: Caller) -> Script:
 def late_learner(caller: Caller) -> Script:
     """Believes that nothing ran, releases, and then gets the bill."""
     command = caller.reserve()
-    answer = yield from caller.ask(command)
-    if not _is_held(answer):
+    if not (yield from caller.holds(command)):
         return
     bill = caller.bill(command.holds)
     yield from caller.run(command, bill, disowned=True)
@@ -189,7 +196,7 @@ def reckless(caller: Caller) -> Script:
     if caller.rng.random() < 0.3:
         yield from caller.ask(Release(command.id, command.nonce))
     yield from caller.run_and_settle(command, allowed=False)
-    caller.world.share(caller.process, command)
+    caller.world.share(caller.process, command.id, command)
     yield from caller.ask(command)
 
 
@@ -210,8 +217,22 @@ def meddler(caller: Caller) -> Script:
     for _ in range(3):
         other = caller.world.of_another(caller.process, caller.rng)
         if other is not None:
-            yield from caller.ask(Release(other.id, "meddler"))
+            yield from caller.ask(Release(other[0], "meddler"))
         yield caller.rng.randint(0, 500)
+
+
+def newcomer(caller: Caller) -> Script:
+    """One of many that a wildcard would open an account for; those beyond share one."""
+    rng, limit = caller.rng, caller.world.options.limit
+    crowd = Crowd(Account("user:+", "total", Unit.USD), 3)
+    for _ in range(3):
+        account = Account(f"user:{rng.randint(0, 5)}", "total", Unit.USD)
+        hold = Hold(account, rng.choice((1, limit // 2, limit)), limit, crowd)
+        if rng.random() < 0.2:
+            id = caller.process.ids.make(caller.process.line.now_ms())
+            yield from caller.ask(Charge(id, (hold,), {Unit.USD: 1}, LABELS))
+            continue
+        yield from caller.call(caller.reserve(holds=(hold,)))
 
 
 def quitter(caller: Caller) -> Script:
@@ -251,6 +272,7 @@ RAW: Final[Mapping[str, Callable[[Caller], Script]]] = {
         reckless,
         charger,
         meddler,
+        newcomer,
         quitter,
         echo,
     )

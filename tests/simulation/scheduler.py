@@ -46,7 +46,11 @@ class Wall:
     def __init__(self, scheduler: Scheduler, start_ms: int) -> None:
         self._scheduler = scheduler
         self._offset_ms = self._believed_ms = START_MS + start_ms
-        self.may_be_called_ahead = False
+        self._stepped_ms = 0
+
+    @property
+    def may_be_called_ahead(self) -> bool:
+        return self._stepped_ms > LEAP_MS
 
     @property
     def ms(self) -> int:
@@ -68,7 +72,7 @@ class Wall:
         """Somebody sets it."""
         self._offset_ms += by_ms
         self._believed_ms = max(self._believed_ms, min(self._offset_ms, self._believed_ms + LEAP_MS))
-        self.may_be_called_ahead |= by_ms > LEAP_MS
+        self._stepped_ms += max(0, by_ms)
 
     def accept(self) -> None:
         """An operator has said that it is right."""

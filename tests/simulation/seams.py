@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agent_airlock import cost_tracking, gate, quote
-from agent_airlock.ledger import rules, store
+from agent_airlock.ledger import memory, rules, store
 from agent_airlock.ledger.commands import State
 from tests.simulation.process import Current
 
@@ -33,33 +33,55 @@ class Here:
 HERE = Here()
 
 
-@contextmanager
-def installed(cells: Cells) -> Iterator[None]:
-    """For as long as the block runs, worlds can run; ``cells`` counts the table's cells that they hit."""
-    logger = logging.getLogger("agent_airlock")
-    undo: list[Callable[[], object]] = [lambda level=logger.level: logger.setLevel(level)]  # type: ignore[misc]
-    logger.setLevel(logging.CRITICAL + 1)
+class Seams:
+    """What was put in the place of something, and how to take it out again."""
 
-    def put(place: Any, name: str, value: object) -> None:
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], object]] = []
+
+    def put(self, place: Any, name: str, value: object) -> None:
         old = getattr(place, name)
         setattr(place, name, value)
-        undo.append(lambda: setattr(place, name, old))
+        self._undo.append(lambda: setattr(place, name, old))
 
-    put(gate, "IDS", Current(HERE, reuses=False))
-    put(quote, "IDS", Current(HERE, reuses=True))
-    put(cost_tracking, "IDS", Current(HERE, reuses=False))
-    put(quote, "get_global_tracker", lambda: HERE().current.tracker)
-    put(store, "MAX_OVER_ACCOUNTS", 2)
-    table = dict(rules.TABLE)
-    undo.append(lambda: rules.TABLE.update(table))  # type: ignore[attr-defined]
-    for state, row in table.items():
-        counted = [_counted(cells, state, field, cell) for field, cell in row._asdict().items()]
-        rules.TABLE[state] = type(row)(*counted)  # type: ignore[index]
+    def cell(self, state: State, **cells: Callable[..., Any]) -> None:
+        """Other cells in the row of a state."""
+        table: Any = rules.TABLE
+        old = table[state]
+        table[state] = old._replace(**cells)
+        self._undo.append(lambda: table.__setitem__(state, old))
+
+    def ids(self, place: Any, *, reuses: bool) -> None:
+        self.put(place, "IDS", Current(HERE, reuses=reuses))
+
+    def undo(self) -> None:
+        for step in reversed(self._undo):
+            step()
+
+
+@contextmanager
+def installed(cells: Cells, off: Callable[[Seams], None] | None = None) -> Iterator[None]:
+    """For as long as the block runs, worlds can run. ``cells`` counts what they hit of the table; ``off`` is a mutant."""
+    logger = logging.getLogger("agent_airlock")
+    level, seams = logger.level, Seams()
+    logger.setLevel(logging.CRITICAL + 1)
+    seams.ids(gate, reuses=False)
+    seams.ids(quote, reuses=True)
+    seams.ids(cost_tracking, reuses=False)
+    seams.put(quote, "get_global_tracker", lambda: HERE().current.tracker)
+    seams.put(store, "MAX_OVER_ACCOUNTS", 2)
+    seams.put(memory, "SWEEP", memory.SWEEP)  # each world sets it
     try:
+        if off is not None:
+            off(seams)
+        for state, row in rules.TABLE.items():
+            counted = {field: _counted(cells, state, field, cell) for field, cell in row._asdict().items()}
+            seams.cell(state, **counted)
         yield
     finally:
-        for step in reversed(undo):
-            step()
+        seams.undo()
+        logger.setLevel(level)
+        HERE.world = None
 
 
 def _counted(cells: Cells, state: State, field: str, cell: Callable[..., Any]) -> Callable[..., Any]:

@@ -47,6 +47,10 @@ class Witness(Standing):
         self.forgotten: set[str] = set()
         """Ids that were called so: too many others have ended since."""
         self.overrides: dict[str, Override] = {}
+        self.raised: Counter[str] = Counter()
+        """The most by which an operator has raised each line."""
+        self.resolved: set[str] = set()
+        """Ids of which an operator has ever said what they cost."""
         self.stamp: Stamp | None = None
         self.now_ms = 0
 
@@ -65,6 +69,7 @@ class Witness(Standing):
         match answer:
             case Overridden(override=override):
                 self.overrides[override.line] = override
+                self.raised[override.line] = max(self.raised[override.line], override.raised)
             case Closed(balance=balance):
                 self.of(balance.account).shut = balance.shut
         if before is not None and self._wrote(answer):
@@ -231,6 +236,7 @@ class Witness(Standing):
             open_ = row is not None and row.state in ("held", "presumed", "lapsed", "resolved")
             must(open_, Law.ONCE, "{} is {}, and was resolved", id, row)
             if row is not None:
+                self.resolved.add(id)
                 self._put(id, row, "resolved", command.actual, "above_hold" if row.stands else "late")
                 self._agree(id, row, answer.after)
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from agent_airlock.budgets import BudgetSet
 from agent_airlock.config import AirlockConfig
@@ -14,6 +14,7 @@ from agent_airlock.cost import Cost
 from agent_airlock.cost_tracking import BudgetConfig, CostTracker
 from agent_airlock.events import Event, EventKind
 from agent_airlock.ledger.accounts import Hold
+from agent_airlock.ledger import memory
 from agent_airlock.ledger.commands import Reserve
 from agent_airlock.ledger.memory import MemoryLedger
 from agent_airlock.money import usd_from_nano
@@ -24,13 +25,15 @@ from tests.simulation.gate_callers import PRICING, gated
 from tests.simulation.generator import GATED, Actor, Options, all_budgets
 from tests.simulation.laws import Law, Violation
 from tests.simulation.network import Faults, Line, Network
+from tests.simulation.operators import OPERATORS
 from tests.simulation.process import Process
 from tests.simulation.provider import Provider
 from tests.simulation.raw_callers import LABELS, RAW, Caller
 from tests.simulation.scheduler import Scheduler, Wall
 from tests.simulation.server import Server
 
-RESTART_MS = 100
+RESTART_MS: Final = 100
+SCRIPTS: Final = {**RAW, **OPERATORS}
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class World:
         self.options = options
         rng = random.Random(f"world/{options.mode}/{options.seed}")
         self.rng = rng
+        memory.SWEEP = options.sweep  # type: ignore[misc]
         self.scheduler = Scheduler(rng)
         self.wall = Wall(self.scheduler, options.start_ms)
         self.network = Network(self.scheduler, rng, options.some_faults())
@@ -63,11 +67,11 @@ class World:
         self.provider = Provider(gives_up=options.mode == "release")
         self.dead: set[str] = set()
         self.untold: set[str] = set()
-        self._shared: list[tuple[str, Reserve]] = []
+        self._shared: list[tuple[str, str, Reserve | None]] = []
         self._taken: set[tuple[str, str]] = set()
         every = all_budgets(options.limit)
         self.policy = SecurityPolicy(
-            budgets=[every[number] for number in options.budgets], lease=f"{options.lease_s} s"
+            budgets=[every[number] for number in options.budgets], lease=f"{options.lease_ms} ms"
         ).freeze()
         self._slots = BudgetSet(every)
         self.gates: dict[str, Gate] = {}
@@ -128,44 +132,47 @@ class World:
         holds = []
         for slot in rng.sample(slots, rng.randint(1, 3)):
             limit = slot.limit
-            left = 0 if limit is None else limit - self.server.witness.of(slot.account).total
+            witness = self.server.witness
+            left = witness.limit_of(Hold(slot.account, 0, limit)) - witness.of(slot.account).total
+            left = 0 if limit is None else left
             amount = max(0, rng.choice((*self.options.amounts, left - 1, left, left, left + 1)))
             holds.append(Hold(slot.account, amount, limit))
         return tuple(holds)
 
     def reserve(self, id: str, nonce: str, holds: tuple[Hold, ...], rng: random.Random) -> Reserve:
-        lease_s = rng.choice((self.options.lease_s, self.options.lease_s, 1, 3))
+        lease_ms = rng.choice((self.options.lease_ms, self.options.lease_ms, 1_000, 3_000))
         frees = self.options.mode == "release"
-        return Reserve(id, nonce, holds, lease_s * 1_000, LABELS, "release" if frees else "presume")
+        return Reserve(id, nonce, holds, lease_ms, LABELS, "release" if frees else "presume")
 
     def call_takes(self, rng: random.Random) -> int:
         """How long a call runs: mostly shorter than its lease, sometimes to its end, or beyond it."""
-        lease_ms = self.options.lease_s * 1_000
+        lease_ms = self.options.lease_ms
         return rng.choice((0, 5, 50, lease_ms // 2, lease_ms - 5, lease_ms, lease_ms + 1, 2 * lease_ms))
 
-    def share(self, process: Process, command: Reserve) -> None:
-        self._shared.append((process.nonce, command))
+    def share(self, process: Process, id: str, command: Reserve | None = None) -> None:
+        """From here on other callers may have this id too."""
+        self._shared.append((process.nonce, id, command))
 
-    def of_another(self, process: Process, rng: random.Random) -> Reserve | None:
-        """A reserve that another caller has made, or will send; each process takes an id once."""
+    def of_another(self, process: Process, rng: random.Random) -> tuple[str, Reserve | None] | None:
+        """An id that another caller has made, and what it asks for, if that is known; each process takes an id once."""
         nonce = process.nonce
         others = [
-            command
-            for owner, command in self._shared[-8:]
-            if owner != nonce and (nonce, command.id) not in self._taken
+            (id, command)
+            for owner, id, command in self._shared[-8:]
+            if owner != nonce and (nonce, id) not in self._taken
         ]
         if not others:
             return None
-        other = rng.choice(others)
-        self._taken.add((nonce, other.id))
-        return other
+        id, command = rng.choice(others)
+        self._taken.add((nonce, id))
+        return id, command
 
     def take_an_id(self, process: Process) -> str | None:
         """Another caller's id, as a cloned machine makes it; mostly None."""
         if self.quiet or process.rng.random() >= self.options.reuse:
             return None
         other = self.of_another(process, process.rng)
-        return None if other is None else other.id
+        return None if other is None else other[0]
 
     # --- what happens ------------------------------------------------------------------------------------
 
@@ -196,7 +203,7 @@ class World:
         if actor.kind == GATED:
             process.start(gated(self, process, self.gates[process.nonce], rng), cancellable=True)
         else:
-            process.start(RAW[actor.kind](Caller(self, process, rng)))
+            process.start(SCRIPTS[actor.kind](Caller(self, process, rng)))
 
     def _kill(self, place: int) -> None:
         process = self.processes[place]
