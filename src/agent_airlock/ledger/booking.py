@@ -22,6 +22,7 @@ from .commands import (
     SettleAnswer,
     Settled,
     Settling,
+    Stamp,
     State,
 )
 from .limits import seated
@@ -54,7 +55,8 @@ Cause = Literal["above_hold", "late", "forced", "charged"]
 def book(row: Reservation | None, rows: Rows, command: Settle | Charge, head: Head) -> SettleResult:
     """Replace a hold, or a presumption, by the real cost; what it is above the hold is overrun (rule 5)."""
     settled, before, after = _move(row, rows, SETTLED, head, "above_hold", command.actual, "settled")
-    return Settled("settled", False, before, after, head.stamp_of_change()), (settled, after)
+    stamp = Stamp(head.ledger, head.epoch, head.seq + 1, head.now_ms)  # stamp_of_change(), without the call
+    return Settled("settled", False, before, after, stamp), (settled, after)
 
 
 def book_late(row: Reservation | None, rows: Rows, command: Settle | Charge, head: Head) -> SettleResult:
@@ -178,15 +180,16 @@ def _move(
     unknown, released or lapsed, so all of it. An account that only counts has no limit to be over.
     Returns the new row, and the balances before and after.
     """
-    row = present(row)
+    if row is None:
+        raise LedgerCorrupt("a reservation that has a state has no row")
     if actual is not None:
-        actual = dict(actual)  # the caller's own mapping may change
+        actual = {**actual}  # the caller's own mapping may change
     state = row.state
     holds = row.holds
-    resolved = row.booked if state is RESOLVED else None
+    resolved = iter(row.booked) if state is RESOLVED else None
     before: list[Balance] = []
     after: list[Balance] = []
-    for place, hold in enumerate(holds):
+    for hold in holds:
         account = hold.account
         amount = hold.amount
         old = rows.get(account.id)
@@ -196,16 +199,16 @@ def _move(
             old = Balance(account, last_limit=hold.limit)
         before.append(old)
         settled, presumed, held, overruns = old.settled, old.presumed, old.held, old.overruns
-        stood = 0
+        stood = amount
         if state is HELD:
             held -= amount
-            stood = amount
         elif state is PRESUMED:
             presumed -= amount
-            stood = amount
         elif resolved is not None:
-            stood = resolved[place]
+            stood = next(resolved)
             settled -= stood
+        else:
+            stood = 0
         if actual is not None:
             amount = actual.get(account.unit, amount)
             if type(amount) is not int or not 0 <= amount <= MAX_AMOUNT:

@@ -23,22 +23,21 @@ from .commands import (
     Reserve,
     ReserveAnswer,
     Reserved,
+    Stamp,
     State,
     WrongPeriod,
 )
-from .limits import room_of, seated
+from .limits import is_full, room_of, seated
 from .rows import HELD, Change, Head, Lines, Reservation, Rows, floor_of, no_amount
 
 ReserveResult = tuple[ReserveAnswer, Change | None]
 
 
-def grant(row: Reservation | None, rows: Rows, command: Reserve, head: Head) -> ReserveResult:
-    """Every hold fits, or none is made (rules 1 and 2)."""
-    holds = command.holds
-    for hold in holds:
-        if hold.crowd is not None:
-            holds = seated(holds, rows, head)
-            break
+def grant(
+    row: Reservation | None, rows: Rows, command: Reserve, head: Head, seats: tuple[Hold, ...] | None = None
+) -> ReserveResult:
+    """Every hold fits, or none is made (rules 1 and 2). ``seats``: the holds where a crowd that is full makes them."""
+    holds = command.holds if seats is None else seats
     now = head.now_ms
     overrides = head.overrides
     after: list[Balance] = []
@@ -50,15 +49,18 @@ def grant(row: Reservation | None, rows: Rows, command: Reserve, head: Head) -> 
         end = period.end_ms
         if type(amount) is not int or not (limit is None or type(limit) is int):
             raise no_amount(amount if type(amount) is not int else limit)
-        old = rows.get(account.id) or Balance(account)
+        old = rows.get(account.id)
+        if old is None:
+            if hold.crowd is not None and is_full(hold.crowd, head):
+                return grant(row, rows, command, head, seated(holds, rows, head))
+            old = Balance(account)
         granted = old.granted
         if not granted and not _fits_its_line(account, head.lines):
             return _why_not(rows, command, holds, head), None
         held = old.held + amount
-        override = overrides.get(account.line) if overrides else None
         room = MAX_AMOUNT if limit is None or limit > MAX_AMOUNT else limit
-        if override is not None:
-            room = -1 if override.frozen else room_of(limit, override, now)
+        if overrides:
+            room = -1 if _frozen_by(account, rows, head) else room_of(limit, overrides.get(account.line), now)
         if (
             old.settled + old.presumed + held > room
             or now < period.start_ms
@@ -72,8 +74,9 @@ def grant(row: Reservation | None, rows: Rows, command: Reserve, head: Head) -> 
     if len(holds) > 1:
         distinct(holds)
     balances = tuple(after)
-    row = Reservation(command, HELD, holds, now + command.lease_ms)
-    return Reserved(HELD, head.stamp_of_change(), balances), (row, balances)
+    made = Reservation(command, HELD, holds, now + command.lease_ms)
+    stamp = Stamp(head.ledger, head.epoch, head.seq + 1, now)  # stamp_of_change(), without the call
+    return Reserved(HELD, stamp, balances), (made, balances)
 
 
 def _fits_its_line(account: Account, lines: Lines) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..money import MAX_AMOUNT
-from .accounts import Account, Balance, Hold
+from .accounts import Account, Balance, Crowd, Hold
 from .operations import Freeze, Override, Raise
 from .rows import Head, Rows, whole_amount
 
@@ -46,17 +46,16 @@ def closed(account: Account, known: Balance | None) -> Balance | None:
     return None if balance.shut is not None else replace(balance, shut="closed")
 
 
+def is_full(crowd: Crowd, head: Head) -> bool:
+    """Whether it has opened as many accounts as it may."""
+    return head.crowds.get(crowd.overflow.id, 0) >= crowd.most
+
+
 def seated(holds: tuple[Hold, ...], rows: Rows, head: Head) -> tuple[Hold, ...]:
-    """The holds, each on the account that it is made on: a crowd that is full shares its overflow."""
-    seats = [_seat(hold, rows, head) for hold in holds]
-    crowds = [hold.crowd.overflow.id for hold in holds if hold.crowd is not None]
-    if len(set(crowds)) < len(crowds):
-        raise ValueError("a reservation names each crowd once")
-    return tuple(seats)
-
-
-def _seat(hold: Hold, rows: Rows, head: Head) -> Hold:
-    crowd = hold.crowd
-    if crowd is None or hold.account.id in rows or head.crowds.get(crowd.overflow.id, 0) < crowd.most:
-        return hold
-    return Hold(crowd.overflow, hold.amount, hold.limit)
+    """The holds, each on the account that it is made on: new accounts of a crowd that is full share its overflow."""
+    return tuple(
+        Hold(hold.crowd.overflow, hold.amount, hold.limit)
+        if hold.crowd is not None and hold.account.id not in rows and is_full(hold.crowd, head)
+        else hold
+        for hold in holds
+    )

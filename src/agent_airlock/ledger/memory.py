@@ -103,11 +103,10 @@ class MemoryLedger:
             head = self._head
             wall = self._clock() // 1_000_000
             now = head.now_ms
-            explained = self._explained
-            if wall > explained.believed_ms or explained.leap_ms:
-                wall = explained.look(wall)
             if wall > now:
-                head.now_ms = now = wall
+                if wall > self._explained.believed_ms:
+                    wall = self._explained.look(wall)
+                head.now_ms = now = max(now, wall)
             if now >= store.next_expiry:
                 store.sweep(now, SWEEP)
             answer: A = _HANDLERS[type(command)](self, command)
@@ -119,7 +118,7 @@ class MemoryLedger:
 
     def _reserve(self, command: Reserve) -> object:
         if self._explained.leap_ms:
-            raise ClockJump(self._explained.leap_ms)
+            self._refuse_leap()
         if self._forked:
             _refuse_limits(command.holds)
         store, head = self._store, self._head
@@ -138,6 +137,13 @@ class MemoryLedger:
             if change is not None:
                 store.write(change)
         return answer
+
+    def _refuse_leap(self) -> None:
+        """The clock leapt when it was last looked at; it may have been set right."""
+        explained = self._explained
+        explained.look(self._clock() // 1_000_000)
+        if explained.leap_ms:
+            raise ClockJump(explained.leap_ms)
 
     def _settle(self, command: Settle | Charge) -> object:
         store, head = self._store, self._head

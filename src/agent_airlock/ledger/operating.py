@@ -73,6 +73,7 @@ def close(store: Store, command: Close) -> Closed:
 
 def clock(store: Store, explained: Explained, wall_ms: int, command: Clock) -> ClockStands:
     head = store.head
+    explained.look(wall_ms)
     if command.how == "show":
         return ClockStands(wall_ms, explained.leap_ms, head.stamp())
     was_ms = head.now_ms

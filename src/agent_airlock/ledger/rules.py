@@ -76,7 +76,8 @@ TABLE: Final[Mapping[State, Cells]] = {
 def reserve(row: Reservation | None, rows: Rows, command: Reserve, head: Head) -> ReserveResult:
     """What a reserve answers and writes. ``row`` is its id's, or None."""
     if row is None:
-        return TABLE[_state_without_row(command.id, head)].reserve(row, rows, command, head)
+        state = UNKNOWN if command.id > head.forgotten_before else FORGOTTEN  # _state_without_row, without the call
+        return TABLE[state].reserve(row, rows, command, head)
     cells = TABLE[row.state]
     cell = cells.reserve if row.nonce == command.nonce else cells.reserve_other
     return cell(row, rows, command, head)

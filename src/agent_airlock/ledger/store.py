@@ -14,6 +14,7 @@ from typing import Final
 
 from . import rules
 from .accounts import Account, Balance, Period
+from .commands import Reserve
 from .folds import Folds, Update
 from .ids import first_of
 from .operations import AuditEntry, Override
@@ -90,23 +91,30 @@ class Store:
 
     def put(self, change: Change, *, again: bool = False) -> None:
         row, after = change
-        id = row.request.id
+        request = row.request
+        id = request.id
         balances = self.balances
         for balance in after:
             account = balance.account
             old = balances.get(account.id)
             if old is None:
                 self._count_opened(row, account)
-            if balance.granted and (old is None or not old.granted):
+            if (old is None or not old.granted) and balance.granted:
                 self.lines[account.line] = account.period
             balances[account.id] = balance
         self.rows[id] = row
-        if row.state is HELD:
-            self._open_row(row)
-        else:
-            lane = self.open.get(row.lease_ms)
-            if lane is not None:
+        held = row.state is HELD
+        if type(request) is Reserve:  # no other is ever open
+            lane = self.open.get(request.lease_ms)
+            if held:
+                if lane is None:
+                    lane = self._new_lane(request.lease_ms)
+                lane[id] = row
+                if row.expires_ms < self.next_expiry:
+                    self.next_expiry = row.expires_ms
+            elif lane is not None:
                 lane.pop(id, None)
+        if not held:
             ended = self.ended
             if not (again and ended and ended[-1] is row):
                 ended.append(row)
@@ -132,18 +140,13 @@ class Store:
                 members.add(account.id)
                 self.crowds[overflow.id] = len(members)
 
-    def _open_row(self, row: Reservation) -> None:
-        lease_ms = row.lease_ms
-        lane = self.open.get(lease_ms)
-        if lane is None:
-            if len(self.open) >= self._most_lanes:
-                for lease in [lease for lease, lane in self.open.items() if not lane]:
-                    del self.open[lease]
-                self._most_lanes = max(MAX_LANES, 2 * len(self.open))
-            lane = self.open[lease_ms] = OrderedDict()
-        lane[row.request.id] = row
-        if row.expires_ms < self.next_expiry:
-            self.next_expiry = row.expires_ms
+    def _new_lane(self, lease_ms: int) -> OrderedDict[str, Reservation]:
+        if len(self.open) >= self._most_lanes:
+            for lease in [lease for lease, lane in self.open.items() if not lane]:
+                del self.open[lease]
+            self._most_lanes = max(MAX_LANES, 2 * len(self.open))
+        lane = self.open[lease_ms] = OrderedDict()
+        return lane
 
     # --- leases ------------------------------------------------------------------------------------------
 
@@ -176,8 +179,7 @@ class Store:
         self.open.clear()
         self.next_expiry = NEVER
         for row in moved:
-            self.rows[row.id] = row
-            self._open_row(row)
+            self.put((row, ()))
         self.head.forgotten_before = min(self.head.forgotten_before, first_of(to_ms))
         for line, period in list(self.lines.items()):
             if line.startswith(FLOORS) and period.end_ms is not None and period.end_ms > to_ms:
