@@ -46,6 +46,7 @@ REQUIRED: Final[dict[str, set[str]]] = {
     "pydantic": {"checks", "policy_tables", "policy_reader"},
     "pydantic_core": {"checks"},
     "genai_prices": {"prices"},
+    "apsw": {"ledger"},
 }
 """What every install has → the rooms that import it."""
 OPTIONAL: Final[dict[str, str]] = {

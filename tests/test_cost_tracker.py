@@ -28,7 +28,7 @@ from agent_airlock import (
 )
 from agent_airlock.cost_tracking import Pricing
 from agent_airlock.events import counts
-from agent_airlock.ledger.commands import Charge, Command, Forgotten
+from agent_airlock.ledger.commands import Charge, Command, Forgotten, Stamp
 from tests.gate.rig import PRICING, AsyncBook, Recording, Scripted, priced
 from tests.ledger.crowd import at_once
 
@@ -207,7 +207,7 @@ def test_a_charge_whose_id_is_forgotten_is_booked_under_a_new_one() -> None:
         def apply(self, command: Command[Any], /) -> Any:
             if not self.asked:
                 self.asked.append(command)
-                return Forgotten(self.now_ms())
+                return Forgotten(Stamp("ledger", 1, 0, self.now_ms()))
             return super().apply(command)
 
     tracker = priced(ledger=Forgetful())

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.docs import runner
 from tests.docs.runner import COMMAND, FENCE, blocks, needs_extras, run_block, run_console
 

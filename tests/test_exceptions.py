@@ -30,11 +30,13 @@ from agent_airlock import (
 )
 from agent_airlock.exceptions import (
     CapabilityDenied,
+    ClockJump,
     EndpointBlocked,
     GhostArgumentsBlocked,
     LedgerCorrupt,
     LedgerUnavailable,
     LedgerUnavailableBlocked,
+    LedgerWentBack,
     PathViolation,
     PolicyFileError,
     PolicyMutationError,
@@ -46,6 +48,9 @@ from agent_airlock.exceptions import (
     UnpricedCall,
     ValidationBlocked,
 )
+from agent_airlock.ledger.accounts import Account, Refusal, Unit
+
+OVER = Refusal(Account("agent:a", "hour", Unit.CALLS), 1, 1, 0, 0, 1, "spent")
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +69,10 @@ def test_the_tree_is_the_one_that_is_drawn() -> None:
         EndpointBlocked, LedgerUnavailableBlocked, UnpricedCall,
     ):  # fmt: skip
         assert issubclass(kind, AirlockBlocked)
-    for kind in (LedgerUnavailable, LedgerCorrupt):
+    for kind in (LedgerUnavailable, ClockJump, LedgerWentBack, LedgerCorrupt):
         assert issubclass(kind, LedgerError)
         assert not issubclass(kind, AirlockBlocked)
+    assert issubclass(ClockJump, LedgerUnavailable), "who waits for a ledger to answer waits for its clock"
     assert issubclass(UnpricedCall, BudgetExceededError)
     assert issubclass(UnknownTierError, ValueError)
     assert issubclass(UnknownModelError, LookupError)
@@ -107,6 +113,8 @@ def made() -> list[Exception]:
         TicketUsedError("a"),
         LedgerError("a"),
         LedgerUnavailable("a"),
+        ClockJump(90_000),
+        LedgerWentBack("a"),
         LedgerCorrupt("a"),
         NothingSpent("a"),
         AirlockBlocked("a", hints=("b",)),

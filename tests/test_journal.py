@@ -16,7 +16,7 @@ from agent_airlock import Airlock, BudgetConfig, Cost, CostTracker, MemoryLedger
 from agent_airlock.exceptions import LedgerUnavailable
 from agent_airlock.journal import Journal
 from agent_airlock.ledger.accounts import Labels, Unit
-from agent_airlock.ledger.commands import Balances, Charge, Check, Entries, Release, Reserve, Settled
+from agent_airlock.ledger.commands import Balances, Charge, Check, Entries, Release, Reserve, Settled, Stamp
 from agent_airlock.ledger.finalisers import later
 from agent_airlock.spend import CountingEpoch
 from tests.gate.rig import priced
@@ -138,7 +138,9 @@ def test_labels_without_end_share_one_sum(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_answer_to_a_charge_has_no_balances() -> None:
     clock = Clock()
-    assert Journal(clock=clock).apply(charge(1)) == Settled("charged", False, (), (), clock() // 10**6)
+    assert Journal(clock=clock).apply(charge(1)) == Settled(
+        "charged", False, (), (), Stamp("journal", 0, 0, clock() // 10**6)
+    )
 
 
 def test_its_time_never_runs_back() -> None:

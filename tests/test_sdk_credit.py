@@ -15,7 +15,7 @@ from agent_airlock.call import TokenUsage
 from agent_airlock.exceptions import LedgerError, LedgerUnavailable
 from agent_airlock.ledger import default_ledger
 from agent_airlock.ledger.accounts import Unit
-from agent_airlock.ledger.commands import Balances, Check, Entries, Forgotten, Reserve, Settle, WrongPeriod
+from agent_airlock.ledger.commands import Balances, Check, Entries, Forgotten, Reserve, Settle, Stamp, WrongPeriod
 from agent_airlock.money import usd_from_femto
 from agent_airlock.prices import PriceBook
 from agent_airlock.sdk_credit import (
@@ -201,12 +201,16 @@ class Answering(Recording):
         return super().apply(command)
 
 
+def _at(now_ms: int) -> Stamp:
+    return Stamp("elsewhere", 0, 0, now_ms)
+
+
 def forgotten(command: Reserve) -> Forgotten:
-    return Forgotten(command.holds[0].account.period.start_ms + 5)
+    return Forgotten(_at(command.holds[0].account.period.start_ms + 5))
 
 
 def wrong_period(command: Reserve) -> WrongPeriod:
-    return WrongPeriod(command.holds[0].account, command.holds[0].account.period.start_ms + 5)
+    return WrongPeriod(command.holds[0].account, _at(command.holds[0].account.period.start_ms + 5))
 
 
 @pytest.mark.usefixtures("easy_prices")
@@ -251,7 +255,7 @@ def test_without_a_ledger_it_counts_in_the_process() -> None:
     account = "test_without_a_ledger_it_counts_in_the_process"
     spend(AgentSDKCreditBudget(1, account=account), 60)
     assert not spend(AgentSDKCreditBudget(1, account=account), 60).allowed
-    assert default_ledger().apply(Balances(f"sdk_credit:{account}"))[0].settled == 600_000_000
+    assert default_ledger().apply(Balances(f"sdk_credit:{account}")).balances[0].settled == 600_000_000
 
 
 @pytest.mark.usefixtures("easy_prices")

@@ -187,13 +187,13 @@ class CostTracker:
         id = IDS.make(epoch.ledger.now_ms())
         answer = epoch.ledger.apply(Charge(id, epoch.holds, actual, labels))
         if isinstance(answer, Forgotten):  # an id made with the time as it was known here
-            id = IDS.make(answer.now_ms)
+            id = IDS.make(answer.stamp.now_ms)
             answer = epoch.ledger.apply(Charge(id, epoch.holds, actual, labels))
         if not isinstance(answer, Settled):
             raise LedgerError(f"the ledger did not book a call of {tool}: it answered {type(answer).__name__}")
         self.warn(epoch, answer, id, tool)
         usd = None if nano is None else usd_from_nano(nano)
-        record = CostRecord(id, tool, labels.model, tier, tokens.total_tokens, usd, answer.now_ms)
+        record = CostRecord(id, tool, labels.model, tier, tokens.total_tokens, usd, answer.stamp.now_ms)
         self.notify(record)
         return record
 

@@ -23,6 +23,8 @@
     │       └── AirlockBudgetExceeded the worst case does not fit a tier or an account
     └── LedgerError                   the world: what the ledger stands on
         ├── LedgerUnavailable         it cannot answer here and now
+        │   └── ClockJump             its clock is ahead of what can be; an operator says what time it is
+        ├── LedgerWentBack            it answered from before what it had answered: a restore, a failover
         └── LedgerCorrupt             a rule of the money does not hold
 
     NothingSpent (Exception)          what a tool raises when its call cost nothing
@@ -303,6 +305,27 @@ class LedgerError(AirlockError):
 
 class LedgerUnavailable(LedgerError):
     """The ledger cannot answer here and now."""
+
+
+class ClockJump(LedgerUnavailable):
+    """The wall clock is ``leap_ms`` ahead of what the boot clock explains: nothing is granted until it is put right.
+
+    To believe it would end every lease, and open the money of periods to come.
+    """
+
+    def __init__(self, leap_ms: int) -> None:
+        super().__init__(
+            f"the clock is {leap_ms / 1000:,.0f} s ahead of what can be: set it right, or tell the ledger that it is "
+            "right (`airlock ledger clock --accept`) or what time it is (`--set`)"
+        )
+        self.leap_ms = leap_ms
+
+
+class LedgerWentBack(LedgerError):
+    """An answer came from before what the ledger had answered: it was restored, or another took its place.
+
+    What was held and spent in between is not known to it, so nothing may be spent.
+    """
 
 
 class LedgerCorrupt(LedgerError):

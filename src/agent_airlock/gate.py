@@ -102,7 +102,7 @@ def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved] | None]:
     if isinstance(answer, WrongPeriod | Forgotten):
         again = [
             fresh
-            for fresh in quote.gate.plans(quote, answer.now_ms)
+            for fresh in quote.gate.plans(quote, answer.stamp.now_ms)
             if fresh.book is plan.book and fresh.on_tracker == plan.on_tracker
         ]
         plan = again[0]
@@ -245,7 +245,7 @@ def _settle(quote: Quote, plan: Plan, spent: Spent, *, charged: bool = False) ->
         if isinstance(answer, Forgotten):
             # Its row is gone, the money is not: book it under a new id, once, and say so.
             tell_of(quote, EventKind.FORGOTTEN, plan.id, {"book": "tracker" if plan.on_tracker else "gate"})
-            again = Charge(IDS.make(answer.now_ms), plan.holds, spent.amounts, quote.labels)
+            again = Charge(IDS.make(answer.stamp.now_ms), plan.holds, spent.amounts, quote.labels)
             answer = yield from ask(plan.book, again)
     except GeneratorExit:
         raise

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Literal, NamedTuple, cast
 from .exceptions import LedgerUnavailable
 from .ledger import finalisers
 from .ledger.accounts import Labels, Unit
-from .ledger.commands import A, Charge, Command, FoldKey, Settled
+from .ledger.commands import A, Charge, Command, FoldKey, Settled, Stamp
 from .ledger.rows import no_amount
 
 KEPT: Final = 100_000
@@ -112,7 +112,7 @@ class Journal:
             lines.append((command.id, command.labels, nano, tokens, now))
             if len(lines) >= self._page_size:
                 self._turn()
-        return cast("A", Settled("charged", False, (), (), now))
+        return cast("A", Settled("charged", False, (), (), Stamp("journal", 0, 0, now)))
 
     def _turn(self) -> None:
         """Close the open page. Of too many, the oldest becomes sums."""

@@ -142,7 +142,7 @@ class AgentSDKCreditBudget:
         reserve = self._reserve(nano, labels, self._ledger.now_ms())
         answer = yield from self._held(reserve)
         if isinstance(answer, WrongPeriod | Forgotten):
-            reserve = self._reserve(nano, labels, answer.now_ms)
+            reserve = self._reserve(nano, labels, answer.stamp.now_ms)
             answer = yield from self._held(reserve)
         if isinstance(answer, Refused):
             refusal = answer.refusal

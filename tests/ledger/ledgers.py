@@ -7,14 +7,17 @@ package's own ``drive`` and ``adrive``, so that a test is written once, as plain
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from agent_airlock.ledger.accounts import Balance
 from agent_airlock.ledger.commands import A, Balances, Book, Check, Command
 from agent_airlock.ledger.flow import Flow, adrive, ask, drive
 from agent_airlock.ledger.memory import MemoryLedger
+from agent_airlock.ledger.sqlite import SqliteLedger
 from tests.ledger.clock import DAY_MS, Clock
 
 R = TypeVar("R")
@@ -46,11 +49,32 @@ def _async_memory(clock: Clock, **options: Any) -> Book:
     return AsyncMemoryLedger(MemoryLedger(clock=clock, **options))
 
 
+_FOLDERS: Final[list[tempfile.TemporaryDirectory[str]]] = []
+
+
+def new_file() -> Path:
+    """Where there is no file yet; the folder goes when the tests end."""
+    folder = tempfile.TemporaryDirectory(prefix="ledger-")
+    _FOLDERS.append(folder)
+    return Path(folder.name, "budgets.db")
+
+
+def _sqlite(clock: Clock, **options: Any) -> SqliteLedger:
+    """Nothing here is about syncs, which cost most of the time: ``tests/ledger/sqlite`` is."""
+    return SqliteLedger(new_file(), durability="normal", clock=clock, **options)
+
+
+def _async_sqlite(clock: Clock, **options: Any) -> Book:
+    return _sqlite(clock, **options).for_async()
+
+
 LEDGERS: Final[dict[str, Callable[..., Book]]] = {
     "memory": _memory,
     "async memory": _async_memory,
+    "sqlite": _sqlite,
+    "async sqlite": _async_sqlite,
 }
-SYNC_LEDGERS: Final = ("memory",)
+SYNC_LEDGERS: Final = ("memory", "sqlite")
 """Those that threads share."""
 
 

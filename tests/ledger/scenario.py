@@ -10,6 +10,13 @@
     settle r1 3 -> settled                        USD; `3 usd 100 tokens` by unit; nothing: at its hold
     settle r9 3 for agent:a 5 of 10 -> forced     of an id that this text has not reserved
     balance agent:a settled 3 presumed 0 held 0 overrun 0
+    reserve r2 agent:a 5 of 10 lease 60 lapse -> held      its lease gives the hold back when it ends
+    resolve r2 0 -> resolved                               an operator's word; amounts as with settle
+    raise agent:a by 5 until 120                           an operator's, in seconds from the start, or `ever`
+    freeze agent:a                                         and `thaw agent:a`
+    close agent:a -> closed
+    leap 3600                                              the clock is set, and no time passes
+    clock accept                                           an operator's word on it; or `clock set 60`
 
 An account is ``scope``, ``#unit`` (else USD) and ``@period`` (else the whole time). ``max`` is 2⁵³ − 1.
 ``//`` starts a line that says why.
@@ -21,6 +28,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from agent_airlock.exceptions import ClockJump
 from agent_airlock.ledger.accounts import TOTAL, Account, Balance, Hold, Period, Unit
 from agent_airlock.ledger.commands import (
     Charge,
@@ -40,6 +48,7 @@ from agent_airlock.ledger.commands import (
     State,
     WrongPeriod,
 )
+from agent_airlock.ledger.operations import Clock, Close, Closed, Freeze, Raise, Resolve, Resolved
 from agent_airlock.money import MAX_AMOUNT
 from tests.ledger.clock import START_MS
 from tests.ledger.ledgers import Bench
@@ -71,6 +80,12 @@ def say(answer: object) -> str:
             return f"{how} repeated" if repeated else how
         case Released(state=state, effect=effect):
             return state.value if effect else f"no effect {state.value}"
+        case Resolved(state=state, effect=effect):
+            return state.value if effect else f"no effect {state.value}"
+        case Closed(balance=balance, effect=effect):
+            return "closed" if effect else f"no effect {balance.shut}"
+        case ClockJump():
+            return "clock jump"
     raise AssertionError(f"no word for {answer!r}")
 
 
@@ -81,7 +96,7 @@ def wrote(answer: object) -> bool:
             return state is State.HELD
         case Settled(repeated=repeated):
             return not repeated
-        case Released(effect=effect):
+        case Released(effect=effect) | Resolved(effect=effect) | Closed(effect=effect):
             return effect
     return False
 
@@ -114,14 +129,17 @@ class Player:
 
     def _line(self, line: str) -> None:
         verb, _, rest = line.partition(" ")
-        if verb in ("reserve", "settle", "charge", "release"):
+        if verb in ("reserve", "settle", "charge", "release", "resolve", "close"):
             question, expected = rest.split(" -> ")
             self._send(getattr(self, f"_{verb}")(*question.split(" ", 1)), expected)
         else:
             getattr(self, f"_{verb}")(rest)
 
     def _send(self, command: Any, expected: str) -> None:
-        answer = self.bench.apply(command)
+        try:
+            answer = self.bench.apply(command)
+        except ClockJump as jump:
+            answer = jump
         assert say(answer) == expected, f"the ledger says: {say(answer)}"
         now = self.bench.balances()
         if not wrote(answer):
@@ -132,7 +150,9 @@ class Player:
 
     def _reserve(self, id: str, rest: str) -> Reserve:
         holds, _, lease = rest.partition(" lease ")
-        command = Reserve(id, self.caller, self._parse_holds(holds), int(lease) * 1000, LABELS)
+        seconds, _, lapse = lease.partition(" ")
+        on_expiry = "release" if lapse == "lapse" else "presume"
+        command = Reserve(id, self.caller, self._parse_holds(holds), int(seconds) * 1000, LABELS, on_expiry)
         self._holds.setdefault(id, command.holds)
         return command
 
@@ -153,6 +173,34 @@ class Player:
     def _release(self, id: str) -> Release:
         return Release(id, self.caller)
 
+    def _resolve(self, id: str, rest: str = "") -> Resolve:
+        return Resolve(id, self._actual(id, rest)[1], "an operator says so")
+
+    def _close(self, name: str) -> Close:
+        return Close(self._account(name))
+
+    # --- what an operator sets ---------------------------------------------------------------------------
+
+    def _raise(self, rest: str) -> None:
+        name, by, amount, until, when = rest.split()
+        assert (by, until) == ("by", "until"), rest
+        until_ms = None if when == "ever" else _instant(when)
+        self._set(Raise(self._account(name).line, _number(amount), until_ms, "an operator says so"))
+
+    def _freeze(self, name: str, *, frozen: bool = True) -> None:
+        self._set(Freeze(self._account(name).line, "an operator says so", frozen=frozen))
+
+    def _thaw(self, name: str) -> None:
+        self._freeze(name, frozen=False)
+
+    def _clock(self, rest: str) -> None:
+        how, _, when = rest.partition(" ")
+        self._set(Clock(how, _instant(when) if when else None, "an operator says so"))  # type: ignore[arg-type]
+
+    def _set(self, command: Any) -> None:
+        self.bench.apply(command)
+        self._last = self.bench.balances()
+
     # --- the rest ----------------------------------------------------------------------------------------
 
     def _as(self, caller: str) -> None:
@@ -162,9 +210,13 @@ class Player:
         self.bench.clock.tick(float(seconds))
         self._last = self.bench.balances()
 
+    def _leap(self, seconds: str) -> None:
+        self.bench.clock.leap(float(seconds))
+        self._last = self.bench.balances()
+
     def _period(self, rest: str) -> None:
         name, window, span = rest.split()
-        start, end = (START_MS + round(float(second) * 1000) for second in span.split(".."))
+        start, end = map(_instant, span.split(".."))
         self._periods[name] = window, Period(start, end)
 
     def _balance(self, rest: str) -> None:
@@ -191,6 +243,10 @@ class Player:
         scope, _, unit = name.partition("#")
         window, span = self._periods[period] if period else ("total", TOTAL)
         return Account(scope, window, Unit(unit or "usd"), span)
+
+
+def _instant(seconds: str) -> int:
+    return START_MS + round(float(seconds) * 1000)
 
 
 def _number(text: str) -> int:

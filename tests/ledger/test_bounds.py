@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from agent_airlock.ledger import memory
+from agent_airlock.ledger import memory, store
 from agent_airlock.ledger.accounts import Account, Period
 from agent_airlock.ledger.commands import Balances, Check, Refused
 from tests.ledger.clock import START_MS
@@ -35,7 +35,7 @@ def test_refusals_leave_nothing_behind(bench: Bench) -> None:
 
 
 def test_accounts_whose_period_is_over_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_OVER_ACCOUNTS", 50)
+    monkeypatch.setattr(store, "MAX_OVER_ACCOUNTS", 50)
     with open_bench("memory", max_ended=10) as bench:
         for n in range(1_000):
             start = START_MS + n * HOUR_MS
@@ -48,7 +48,7 @@ def test_accounts_whose_period_is_over_are_dropped(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_account_that_something_remembered_points_to_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_OVER_ACCOUNTS", 10)
+    monkeypatch.setattr(store, "MAX_OVER_ACCOUNTS", 10)
     with open_bench("memory", max_ended=50) as bench:
         bench.apply(reserve("r0", hold(5, 10, _hour("open")), lease_ms=1000 * HOUR_MS))
         bench.apply(reserve("r1", hold(5, 10, _hour("ended"))))
@@ -65,7 +65,7 @@ def test_rule_1_an_account_whose_period_is_not_over_is_kept_when_all_its_ids_are
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Dropped, it would start at nothing, and its limit would stand twice in one period."""
-    monkeypatch.setattr(memory, "MAX_OVER_ACCOUNTS", 10)
+    monkeypatch.setattr(store, "MAX_OVER_ACCOUNTS", 10)
     day = account("agent:a", "day", Period(START_MS, START_MS + 24 * HOUR_MS))
     with open_bench("memory", max_ended=4) as bench:
         bench.apply(reserve("r0", hold(9, 10, day), hold(9, 10, "total:a")))
@@ -79,7 +79,7 @@ def test_rule_1_an_account_whose_period_is_not_over_is_kept_when_all_its_ids_are
 
 
 def test_a_settle_of_two_accounts_whose_period_is_over_keeps_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_OVER_ACCOUNTS", 10)
+    monkeypatch.setattr(store, "MAX_OVER_ACCOUNTS", 10)
     for opened in range(12):
         with open_bench("memory") as bench:
             for n in range(opened):
@@ -115,7 +115,7 @@ def test_leases_of_many_lengths_leave_no_more_behind_than_one() -> None:
 
 def test_scopes_without_end_leave_nothing_behind_when_their_period_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions come and go: no account, line or sum of theirs stays for ever."""
-    monkeypatch.setattr(memory, "MAX_OVER_ACCOUNTS", 100)
+    monkeypatch.setattr(store, "MAX_OVER_ACCOUNTS", 100)
 
     def sessions(bench: Bench, first: int, count: int) -> int:
         gc.collect()

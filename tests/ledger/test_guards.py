@@ -10,6 +10,7 @@ from agent_airlock.exceptions import LedgerCorrupt
 from agent_airlock.ledger import rules
 from agent_airlock.ledger.accounts import Balance, Hold, Unit
 from agent_airlock.ledger.commands import Check, Settled, State
+from agent_airlock.ledger.rows import Head, Reservation
 from agent_airlock.money import MAX_AMOUNT
 from tests.ledger.ledgers import Bench
 from tests.ledger.scenario import say
@@ -19,20 +20,20 @@ A: Final = account("agent:a")
 NOW: Final = 1_000_000
 
 
-_no_lines: Final[dict[str, Any]] = {}
+HEAD: Final = Head("ledger", 1, now_ms=NOW)
 
 
-def _row(amount: int = 5) -> rules.Reservation:
+def _row(amount: int = 5) -> Reservation:
     """The row of a reserve that was granted."""
-    _, change = rules.reserve(None, {}, reserve("r1", hold(amount, 10)), NOW, _no_lines, "")
+    _, change = rules.reserve(None, {}, reserve("r1", hold(amount, 10)), HEAD)
     assert change is not None
     return change[0]
 
 
 ENDS: Final[dict[str, Any]] = {
-    "settle": lambda row, rows: rules.settle(row, rows, settle("r1", actual=1), NOW, ""),
-    "release": lambda row, rows: rules.release(row, rows, release("r1"), NOW, ""),
-    "expire": lambda row, rows: rules.expire(row, rows, NOW),
+    "settle": lambda row, rows: rules.settle(row, rows, settle("r1", actual=1), HEAD),
+    "release": lambda row, rows: rules.release(row, rows, release("r1"), HEAD),
+    "expire": lambda row, rows: rules.expire(row, rows, HEAD),
 }
 
 
@@ -50,7 +51,7 @@ def test_rule_13_a_row_whose_account_has_no_balance_is_corrupt(end: str) -> None
 
 def test_rule_13_a_repeated_reserve_whose_account_has_no_balance_is_corrupt() -> None:
     with pytest.raises(LedgerCorrupt, match="agent:a"):
-        rules.reserve(_row(), {}, reserve("r1", hold(5, 10)), NOW, _no_lines, "")
+        rules.reserve(_row(), {}, reserve("r1", hold(5, 10)), HEAD)
 
 
 def test_the_rules_change_nothing_that_they_are_given() -> None:
@@ -59,7 +60,7 @@ def test_the_rules_change_nothing_that_they_are_given() -> None:
     before = (repr(rows), repr(row))
     for end in ENDS.values():
         end(row, rows)
-    rules.reserve(None, rows, reserve("r2", hold(2, 10)), NOW, _no_lines, "")
+    rules.reserve(None, rows, reserve("r2", hold(2, 10)), HEAD)
     assert (repr(rows), repr(row)) == before
 
 

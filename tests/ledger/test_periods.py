@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_airlock.ledger import memory
+from agent_airlock.ledger import store
 from agent_airlock.ledger.accounts import TOTAL, Account, Period, Unit
 from agent_airlock.ledger.commands import Refused
 from tests.ledger.clock import DAY_MS, START_MS
@@ -103,7 +103,7 @@ def test_rule_1_an_overlapping_period_stays_refused_when_money_was_booked_in_it(
 
 def test_rule_1_the_mark_of_a_line_outlives_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/ledger.md: it outlives pruning, or two machines with different zones' data have the limit twice."""
-    monkeypatch.setattr(memory, "MAX_OVER_ACCOUNTS", 10)
+    monkeypatch.setattr(store, "MAX_OVER_ACCOUNTS", 10)
     with open_bench("memory", max_ended=4) as bench:
         reaching_back = Period(START_MS + DAY_MS - 1_000, START_MS + 2 * DAY_MS - 1_000)
         ended_earlier = account("agent:b", "day", Period(START_MS - 2_000, START_MS + DAY_MS - 2_000))

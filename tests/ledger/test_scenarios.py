@@ -11,6 +11,7 @@ import pytest
 
 from agent_airlock.ledger import rules
 from agent_airlock.ledger.commands import Charge, State
+from agent_airlock.ledger.rows import Reservation
 from tests.ledger.ledgers import Bench, open_bench
 from tests.ledger.scenario import Player, options
 
@@ -35,16 +36,19 @@ def test_a_scenario_that_is_wrong_fails_and_names_its_line() -> None:
 
 COLUMNS: Final = (
     *("reserve", "reserve, other nonce", "settle, the same", "settle, another amount"),
-    *("charge", "release", "release, other nonce"),
+    *("charge", "release", "release, other nonce", "resolve"),
 )
-WITH_CONTENT: Final = (State.HELD, State.PRESUMED, State.SETTLED, State.RELEASED)
+WITH_CONTENT: Final = (
+    *(State.HELD, State.PRESUMED, State.LAPSED, State.RESOLVED),
+    *(State.SETTLED, State.RELEASED),
+)
 CELLS: Final = {(state, column) for state in State for column in COLUMNS} | {
     (state, "reserve, other content") for state in WITH_CONTENT
 }
 """Only a row that has content can differ from it; *closed* and *forgotten* have none, never a conflict."""
 
 
-def _column(field: str, row: rules.Reservation | None, command: Any) -> str:
+def _column(field: str, row: Reservation | None, command: Any) -> str:
     """Which cell of docs/ledger.md this is. Where no row says who made an id, `other` is another caller."""
     if field == "settle":
         if isinstance(command, Charge):
@@ -54,6 +58,8 @@ def _column(field: str, row: rules.Reservation | None, command: Any) -> str:
         amounts = stood if any(stood) else tuple(hold.amount for hold in holds)
         said = tuple(command.actual.get(hold.account.unit, hold.amount) for hold in holds)
         return "settle, the same" if said == amounts else "settle, another amount"
+    if field == "resolve":
+        return field
     if field.endswith("_other") or (row is None and command.nonce == "other"):
         return field.split("_", maxsplit=1)[0] + ", other nonce"
     if field == "reserve" and row is not None and (row.holds, row.lease_ms) != (command.holds, command.lease_ms):
@@ -66,7 +72,7 @@ Cell = Callable[..., Any]
 
 
 def _count(counts: Counts, state: State, field: str, cell: Cell) -> Cell:
-    def counted(row: rules.Reservation | None, rows: Any, command: Any, *rest: Any) -> Any:
+    def counted(row: Reservation | None, rows: Any, command: Any, *rest: Any) -> Any:
         counts[state, _column(field, row, command)] += 1
         return cell(row, rows, command, *rest)
 

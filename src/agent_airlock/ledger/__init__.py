@@ -1,6 +1,6 @@
 """Where reservations and spend are kept.
 
-``accounts`` and ``commands`` are the words, ``rules`` what they mean, ``memory`` a place to keep them;
+``accounts`` and ``commands`` are the words, ``rules`` what they mean, ``memory`` and ``sqlite`` places to keep them;
 ``flow`` is how a caller speaks to one, sync or async.
 """
 
@@ -8,8 +8,18 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import TYPE_CHECKING, Final
 
+from ..exceptions import LedgerUnavailable
+from ..values import shown
 from .memory import MemoryLedger
+
+if TYPE_CHECKING:
+    from .sqlite import SqliteLedger
+
+VARIABLE: Final = "AIRLOCK_LEDGER"
+"""The environment variable with the URL of the ledger."""
+_KINDS: Final = "'sqlite:///budgets.db', 'sqlite:////var/lib/budgets.db' (from the root) or 'memory:'"
 
 _lock = threading.Lock()
 _default: MemoryLedger | None = None
@@ -24,15 +34,31 @@ def default_ledger() -> MemoryLedger:
         return _default
 
 
-def open_ledger(url: str) -> MemoryLedger:
-    """The ledger of a URL: ``memory:``.
+def open_ledger(url: str | None = None) -> MemoryLedger | SqliteLedger:
+    """The ledger at a URL; without one, at that of the environment variable ``AIRLOCK_LEDGER``.
+
+    ``sqlite:///budgets.db`` is a file in the working folder, ``sqlite:////var/lib/budgets.db`` one with its whole path;
+    a file that is not there is made. ``memory:`` is a new ledger in this process's memory, gone with it.
 
     Raises:
-        ValueError: no ledger of this kind is known.
+        ValueError: the URL names no kind of ledger that there is, or no file.
+        LedgerUnavailable: there is no URL, or the ledger cannot be opened.
+        LedgerCorrupt: the file is damaged, or no ledger.
     """
+    if url is None:
+        url = os.environ.get(VARIABLE)
+        if not url:
+            raise LedgerUnavailable(f"no ledger is named: give open_ledger a URL, or set {VARIABLE} to one: {_KINDS}")
     if url == "memory:":
         return MemoryLedger()
-    raise ValueError(f"a ledger's URL must be 'memory:', not {url[:80]!r}")
+    scheme, slashes, path = url.partition(":///")
+    if scheme != "sqlite" or not slashes:
+        raise ValueError(f"a ledger's URL must be {_KINDS}, not {shown(url)}")
+    if not path:
+        raise ValueError(f"{shown(url)} names no file: 'sqlite:///budgets.db'")
+    from .sqlite import SqliteLedger
+
+    return SqliteLedger(path)
 
 
 def _after_fork() -> None:

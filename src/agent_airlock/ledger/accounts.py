@@ -69,12 +69,24 @@ class Account:
 
 
 @message
+class Crowd:
+    """The accounts that a wildcard opens in a period: at most ``most``. Calls beyond share ``overflow``."""
+
+    overflow: Account
+    most: int
+
+
+@message
 class Hold:
-    """One account's part of a reservation. The limit travels with it; None: the account only counts."""
+    """One account's part of a reservation. The limit travels with it; None: the account only counts.
+
+    Where an account with a ``crowd`` would be one too many, the ledger makes the hold on the crowd's overflow instead.
+    """
 
     account: Account
     amount: int
     limit: int | None
+    crowd: Crowd | None = None
 
 
 @message
@@ -93,6 +105,8 @@ class Overrun:
 
 NO_OVERRUN: Final = Overrun()
 
+Shut = Literal["saturated", "closed"]
+
 
 @message
 class Balance:
@@ -104,9 +118,12 @@ class Balance:
     held: int = 0
     overruns: Overrun = NO_OVERRUN
     last_limit: int | None = None
-    frozen: bool = False
+    shut: Shut | None = None
+    """Why it takes no new hold, for ever: it counted more than an account can, or it was closed."""
     granted: bool = False
     """Whether a hold was ever granted here: then its line has its period, and need not be looked at again."""
+    limits_disagree: bool = False
+    """Whether grants here carried different limits: two policies share the account, or one was changed."""
 
     @property
     def total(self) -> int:
@@ -116,6 +133,11 @@ class Balance:
     @property
     def overrun(self) -> int:
         return self.overruns.total
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it takes no new hold. (An operator's freeze is of its line, and stands in the overrides.)"""
+        return self.shut is not None
 
 
 @message
@@ -135,7 +157,9 @@ class Refusal:
     """Which account said no, what stands there, and what would fit.
 
     ``cause`` is ``"spent"`` where settled and presumed money alone leaves too little, ``"held"`` where other
-    calls' holds are in the way. ``resets_ms`` is the end of the account's period, None for ``total``.
+    calls' holds are in the way. ``limit`` is the one in force: the hold's, raised if an operator raised it.
+    ``limits_disagree``: grants on this account carried another limit. ``resets_ms`` is the end of the account's
+    period, None for ``total``.
     """
 
     account: Account
@@ -145,6 +169,7 @@ class Refusal:
     held: int
     asked: int
     cause: Literal["spent", "held"]
+    limits_disagree: bool = False
 
     @property
     def fits(self) -> Amounts:

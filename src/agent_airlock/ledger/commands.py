@@ -1,12 +1,12 @@
 """The verbs of a ledger and their answers: one message, one answer, one round trip.
 
 ``Command[A]`` is a question whose answer is an ``A``. Only the answer :class:`Reserved` with state *held*
-may run a call. What every answer means is in the table of ``rules.py``.
+may run a call. What every answer means is in the table of ``rules.py``. What an operator asks is in ``operations.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -22,6 +22,8 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     HELD = "held"
     PRESUMED = "presumed"
+    LAPSED = "lapsed"
+    RESOLVED = "resolved"
     SETTLED = "settled"
     RELEASED = "released"
     CLOSED = "closed"
@@ -42,6 +44,21 @@ class Command(Generic[A]):
 
 
 @message
+class Stamp:
+    """Where an answer stands in the history of the ledger that gave it.
+
+    ``seq`` rises by one with each change of a row, of an account or by an operator; an answer that wrote nothing
+    carries that of the state that it saw. ``epoch`` rises where a history was cut on purpose: ``seq`` starts anew.
+    ``now_ms`` is the ledger's time, in milliseconds since 1970.
+    """
+
+    ledger: str
+    epoch: int
+    seq: int
+    now_ms: int
+
+
+@message
 class Reserved:
     """The id is known, and stands so. ``state`` *held* alone may run a call.
 
@@ -49,7 +66,7 @@ class Reserved:
     """
 
     state: State
-    now_ms: int
+    stamp: Stamp
     after: tuple[Balance, ...] = ()
 
 
@@ -58,15 +75,15 @@ class Refused:
     """Nothing was written: this account has no room."""
 
     refusal: Refusal
-    now_ms: int
+    stamp: Stamp
 
 
 @message
 class WrongPeriod:
-    """Nothing was written: a period does not hold the ledger's now. Ask again with the periods of ``now_ms``."""
+    """Nothing was written: a period does not hold the ledger's now. Ask again with the periods of ``stamp.now_ms``."""
 
     account: Account
-    now_ms: int
+    stamp: Stamp
 
 
 @message
@@ -74,24 +91,29 @@ class PeriodOverlap:
     """Nothing was written: the account's line already has another period that overlaps this one."""
 
     account: Account
-    now_ms: int
+    stamp: Stamp
 
 
 @message
 class Frozen:
-    """Nothing was written: the account takes no new hold."""
+    """Nothing was written: the account takes no new hold.
+
+    An operator froze its line (*override*), it was *closed*, or it counted more than an account can (*saturated*).
+    """
 
     account: Account
-    now_ms: int
+    cause: Literal["override", "closed", "saturated"]
+    stamp: Stamp
 
 
 @message
 class InUse:
     """Nothing was written: another caller has this id."""
 
-    now_ms: int
+    stamp: Stamp
 
 
+OnExpiry = Literal["presume", "release"]
 ConflictField = Literal["accounts", "amounts", "limits", "lease", "actual"]
 
 
@@ -100,14 +122,14 @@ class Conflict:
     """Nothing was written: the id has other content. ``field`` is the first that differs."""
 
     field: ConflictField
-    now_ms: int
+    stamp: Stamp
 
 
 @message
 class Forgotten:
     """Nothing was written: the id is older than what the ledger remembers."""
 
-    now_ms: int
+    stamp: Stamp
 
 
 Settling = Literal["settled", "late", "forced", "charged"]
@@ -121,7 +143,7 @@ class Settled:
     repeated: bool
     before: tuple[Balance, ...]
     after: tuple[Balance, ...]
-    now_ms: int
+    stamp: Stamp
 
 
 @message
@@ -130,7 +152,7 @@ class Released:
 
     state: State
     effect: bool
-    now_ms: int
+    stamp: Stamp
 
 
 ReserveAnswer = Reserved | Refused | WrongPeriod | PeriodOverlap | Frozen | InUse | Conflict | Forgotten
@@ -158,11 +180,26 @@ FoldKey = tuple[str, str | None, str | None]
 
 @message
 class EntriesPage:
-    """The newest entries, oldest first, and the sums of those that are no longer kept."""
+    """Entries, oldest first, and the sums of those that are no longer kept. ``older`` asks for the page before."""
 
     entries: tuple[Entry, ...]
     folded: Mapping[FoldKey, Amounts]
-    now_ms: int
+    stamp: Stamp
+    older: str | None = None
+
+
+@message
+class BalancesPage:
+    """Balances: those of every account that was asked for. It is iterated as a tuple is."""
+
+    balances: tuple[Balance, ...]
+    stamp: Stamp
+
+    def __iter__(self) -> Iterator[Balance]:
+        return iter(self.balances)
+
+    def __len__(self) -> int:
+        return len(self.balances)
 
 
 @message
@@ -172,6 +209,7 @@ class CheckReport:
     accounts: int
     reservations: int
     problems: tuple[str, ...]
+    stamp: Stamp
 
 
 # --- verbs -----------------------------------------------------------------------------------------------
@@ -179,13 +217,19 @@ class CheckReport:
 
 @message
 class Reserve(Command[ReserveAnswer]):
-    """Hold money on every account, or on none. ``lease_ms`` is a duration: when it ends the holds are presumed."""
+    """Hold money on every account, or on none.
+
+    ``lease_ms`` is a duration. When it ends the holds are *presumed* spent; with ``on_expiry="release"`` they are given
+    back (*lapsed*), which is right only where the call cannot outlast its lease. How a lease ends is a part of it: the
+    same id with another ``on_expiry`` is a :class:`Conflict` over the lease.
+    """
 
     id: str
     nonce: str
     holds: tuple[Hold, ...]
     lease_ms: int
     labels: Labels
+    on_expiry: OnExpiry = "presume"
 
 
 @message
@@ -223,7 +267,7 @@ class Release(Command[ReleaseAnswer]):
 
 
 @message
-class Balances(Command[tuple[Balance, ...]]):
+class Balances(Command[BalancesPage]):
     """The balances of all accounts, or of those whose scope is ``scope``."""
 
     scope: str | None = None
@@ -231,10 +275,14 @@ class Balances(Command[tuple[Balance, ...]]):
 
 @message
 class Entries(Command[EntriesPage]):
-    """What became of ended reservations, newest last; of those that touch ``scope``; at most ``limit``."""
+    """What became of ended reservations, newest last; of those that touch ``scope``; the newest ``limit`` of them.
+
+    ``older`` is that of the page before: what the ledger made of it, and nothing that a caller writes.
+    """
 
     scope: str | None = None
     limit: int = 1_000
+    older: str | None = None
 
 
 @message
@@ -256,6 +304,7 @@ class Ledger(Protocol):
 
         Raises:
             LedgerUnavailable: there is no answer; whether the verb took effect is not known.
+            ClockJump: a reserve, while the clock stands ahead of what can be; nothing was written.
         """
         ...
 

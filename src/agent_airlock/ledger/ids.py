@@ -20,6 +20,11 @@ def _encode(number: int, pairs: int) -> str:
     return "".join(_PAIRS[number >> 10 * place & 1023] for place in reversed(range(pairs)))
 
 
+def first_of(now_ms: int) -> str:
+    """What every id of this millisecond or a later one is above, and every earlier one below."""
+    return _encode(now_ms, 5)
+
+
 class IdMaker:
     """Makes the ids of one process. Thread-safe. ``nonce`` tells this caller from every other."""
 
