@@ -65,7 +65,7 @@ def _who_fits_is_served(world: World) -> None:
         for amount in (0, 1, world.options.limit):
             answers: list[Any] = []
             world.scheduler.now_ms += (300 - world.wall.ms) % 1_000  # far from the edge of any period
-            process.start(one_call(world.gates[process.nonce], amount, answers))
+            process.start(one_call(process.gate, amount, answers), process.rng)
             world.scheduler.run()
             if not answers:
                 raise Violation(Law.SERVED, f"{process} asked for {amount}, and was neither served nor refused")

@@ -13,6 +13,8 @@ from tests.simulation.raw_callers import RAW
 
 Mode = Literal["quiet", "faults", "crashes", "clock", "release"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+Kind = Literal["memory", "sqlite"]
+KINDS_OF_LEDGER: Final[tuple[Kind, ...]] = get_args(Kind)
 Tracker = Literal["memory", "capped memory", "shared", "second"]
 
 NANO: Final = 10**9
@@ -36,6 +38,7 @@ class Options:
 
     seed: int
     mode: Mode
+    ledger: Kind
     limit: int
     """Of the narrowest account, in nanodollars; amounts are at it, beside it, and parts of it."""
     budgets: tuple[int, ...]
@@ -85,20 +88,22 @@ def all_budgets(limit: int) -> tuple[Budget, ...]:
     )
 
 
-def generate(seed: int, mode: Mode) -> Options:
-    """The options of a seed in a mode."""
+def generate(seed: int, mode: Mode, focus: tuple[str, ...] = (), ledger: Kind = "memory") -> Options:
+    """The options of a seed in a mode. ``focus``: kinds of callers of which there are more than usual."""
     rng = random.Random(f"{mode}/{seed}")
     faulty = mode != "quiet"
     processes = rng.randint(2, 4)
     span_ms = rng.choice((1_000, 4_000, 12_000))
+    kinds = (GATED, GATED, GATED, *RAW, *KINDS, *focus * 12)
     actors = tuple(
-        Actor(number, rng.choice((GATED, GATED, GATED, *RAW, *KINDS)), rng.randrange(processes), _start(rng, span_ms))
+        Actor(number, rng.choice(kinds), rng.randrange(processes), _start(rng, span_ms))
         for number in range(rng.randint(8, 16))
     )
     kills = mode in ("crashes", "release")
     return Options(
         seed=seed,
         mode=mode,
+        ledger=ledger,
         limit=rng.choice((4, 7, 10, 20)),
         budgets=tuple(sorted(rng.sample(range(6), rng.randint(1, 4)))),
         tracker=rng.choice(get_args(Tracker)),
@@ -107,7 +112,7 @@ def generate(seed: int, mode: Mode) -> Options:
         kills_ms=tuple(rng.randint(0, span_ms) for _ in range(rng.randint(1, 4) if kills else 0)),
         cancels_ms=tuple(rng.randint(0, span_ms) for _ in range(rng.randint(0, 3) if faulty else 0)),
         steps=_steps(rng, span_ms) if mode == "clock" else (),
-        faults=tuple(rng.choice((0.0, 0.1, 0.3)) for _ in range(4)) if faulty else (0.0, 0.0, 0.0, 0.0),  # type: ignore[arg-type]
+        faults=tuple(rng.choice((0.0, 0.1, 0.3, 0.5)) for _ in range(4)) if faulty else (0.0, 0.0, 0.0, 0.0),  # type: ignore[arg-type]
         start_ms=-rng.choice((500, 2_000, 30_000)),
         lease_ms=rng.choice((60, 1_000, 1_000, 2_000, 5_000)),
         max_ended=rng.choice((2, 5, 100)),
@@ -123,5 +128,5 @@ def _start(rng: random.Random, span_ms: int) -> int:
 
 
 def _steps(rng: random.Random, span_ms: int) -> tuple[tuple[int, int], ...]:
-    sizes = (-7_200_000, -60_000, -1_001, -1, 1, 999, 1_500, 60_000)
+    sizes = (-7_200_000, -60_000, -1_001, -1, 1, 999, 1_500, 60_000, 61_000, 7_200_000)
     return tuple((rng.randint(0, span_ms), rng.choice(sizes)) for _ in range(rng.randint(1, 4)))

@@ -39,20 +39,20 @@ class Faults:
 
 
 class Network:
-    def __init__(self, scheduler: Scheduler, rng: random.Random, faults: Faults) -> None:
+    """How long messages take, and what becomes of them. Each sender brings its own chance.
+
+    So a run without one of its callers is the same run for the others.
+    """
+
+    def __init__(self, scheduler: Scheduler, faults: Faults) -> None:
         self.scheduler = scheduler
-        self.rng = rng
         self.faults = faults
 
-    def delay(self) -> int:
-        rng, faults = self.rng, self.faults
+    def delay(self, rng: random.Random) -> int:
+        faults = self.faults
         if faults.late and rng.random() < faults.late:
             return rng.randint(TIMEOUT_MS // 2, faults.late_ms)
         return rng.randint(0, 3)
-
-    def attempts(self) -> int:
-        """How often a message without an answer is sent before the caller is told."""
-        return self.rng.randint(1, 3)
 
 
 class Line:
@@ -85,13 +85,14 @@ class Line:
 class Exchange:
     """One message on its way, until it is answered or given up. Its copies may arrive long after."""
 
-    __slots__ = ("_answered", "_attempts", "_command", "_copies", "_line", "_over", "_sent")
+    __slots__ = ("_answered", "_attempts", "_command", "_copies", "_line", "_over", "_rng", "_sent")
 
-    def __init__(self, line: Line, command: AnyCommand, answered: Answered) -> None:
+    def __init__(self, line: Line, command: AnyCommand, answered: Answered, rng: random.Random) -> None:
         self._line = line
         self._command = command
         self._answered = answered
-        self._attempts = line.network.attempts()
+        self._rng = rng
+        self._attempts = rng.randint(1, 3)
         self._sent = 0
         self._copies = 0
         self._over = False
@@ -103,22 +104,23 @@ class Exchange:
 
     def _send(self) -> None:
         network = self._line.network
-        rng, faults, after = network.rng, network.faults, network.scheduler.after
+        rng, faults, after = self._rng, network.faults, network.scheduler.after
         self._sent += 1
         copies = 2 if faults.repeated and rng.random() < faults.repeated else 1
         self._copies += copies
         for _ in range(copies):
             if not (faults.lost and rng.random() < faults.lost):
-                after(network.delay(), self._arrive)
+                after(network.delay(rng), self._arrive)
         sent = self._sent
         after(TIMEOUT_MS, lambda: self._time_out(sent))
 
     def _arrive(self) -> None:
         network = self._line.network
         answer = self._line.server.receive(self._command)
-        if answer is None or (network.faults.answer_lost and network.rng.random() < network.faults.answer_lost):
+        rng, lost = self._rng, network.faults.answer_lost
+        if answer is None or (lost and rng.random() < lost):
             return
-        network.scheduler.after(network.delay(), lambda: self._hear(answer))
+        network.scheduler.after(network.delay(rng), lambda: self._hear(answer))
 
     def _hear(self, answer: Any) -> None:
         line = self._line
@@ -134,7 +136,7 @@ class Exchange:
         command = self._command
         if self._copies > 1 and isinstance(command, Reserve) and isinstance(answer, NOTHING_STANDS):
             # An earlier copy may still land, when there is room.
-            line.process.post(line, Release(command.id, command.nonce))
+            line.process.post(line, Release(command.id, command.nonce), self._rng)
         self._answered(answer, None)
 
     def _time_out(self, sent: int) -> None:

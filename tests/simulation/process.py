@@ -15,6 +15,7 @@ from tests.simulation.provider import Request
 
 if TYPE_CHECKING:
     from agent_airlock.cost_tracking import CostTracker
+    from agent_airlock.quote import Gate
     from tests.simulation.world import World
 
 Script = Generator[Any, Any, Any]
@@ -37,7 +38,8 @@ class Process:
         self._posted: set[tuple[str, str, str]] = set()
         self.tasks: dict[Task, None] = {}
         self.line = Line(self, world.server, world.network)
-        self.tracker: CostTracker | None = None
+        self.gate: Gate
+        self.tracker: CostTracker
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -46,10 +48,11 @@ class Process:
     def nonce(self) -> str:
         return self.ids.nonce
 
-    def start(self, script: Script, *, cancellable: bool = False) -> Task:
-        return Task(self, script, cancellable)
+    def start(self, script: Script, rng: random.Random, *, cancellable: bool = False) -> Task:
+        """``rng``: the chance that its messages meet."""
+        return Task(self, script, rng, cancellable)
 
-    def post(self, line: Line, command: Settle | Charge | Release, *, again: bool = False) -> None:
+    def post(self, line: Line, command: Settle | Charge | Release, rng: random.Random, *, again: bool = False) -> None:
         """Send it, in the background, until it is answered or the process dies; each message once.
 
         ``again``: it says under another id what was forgotten, and that is done once.
@@ -63,19 +66,20 @@ class Process:
             if error is not None:
                 self.world.scheduler.after(RETRY_MS, send)
             elif isinstance(answer, Forgotten) and not isinstance(command, Release) and not again:
-                self._charge(line, command)
+                self._charge(line, command, rng)
 
         def send() -> None:
             if self.alive:
-                Exchange(line, command, answered)
+                Exchange(line, command, answered, rng)
 
         send()
 
-    def _charge(self, line: Line, forgotten: Settle | Charge) -> None:
+    def _charge(self, line: Line, forgotten: Settle | Charge, rng: random.Random) -> None:
         """Its row is gone, the money is not: once more, under a new id."""
         id = self.ids.make(line.now_ms())
         self.world.provider.renamed.setdefault(forgotten.id, id)
-        self.post(line, Charge(id, forgotten.holds, forgotten.actual, forgotten.labels), again=True)
+        charge = Charge(id, forgotten.holds, forgotten.actual, forgotten.labels)
+        self.post(line, charge, rng, again=True)
 
     def die(self) -> None:
         """Nothing of it runs on. What is on its way arrives."""
@@ -87,8 +91,9 @@ class Process:
 class Task:
     """Runs one script, a step at a time, between the scheduler's events."""
 
-    def __init__(self, process: Process, script: Script, cancellable: bool) -> None:
+    def __init__(self, process: Process, script: Script, rng: random.Random, cancellable: bool) -> None:
         self.process = process
+        self._rng = rng
         self.cancellable = cancellable
         self._script = script
         self._exchange: Exchange | None = None
@@ -188,10 +193,10 @@ class Task:
 
         def answered(answer: Any, error: BaseException | None) -> None:
             if isinstance(error, LedgerUnavailable) and isinstance(command, Settle | Charge | Release):
-                self.process.post(book, command)
+                self.process.post(book, command, self._rng)
             go_on(answer, error)
 
-        self._exchange = Exchange(book, command, answered)
+        self._exchange = Exchange(book, command, answered, self._rng)
 
 
 class SeededIds(ids.IdMaker):
@@ -231,4 +236,3 @@ class Current:
             world.provider.renamed[world.forgotten] = id
             world.forgotten = ""
         return id
-

@@ -71,8 +71,7 @@ class Provider:
         self.bills.append(request)
         self._stands(request)
         for server, id, holds in request.places:
-            row = server.witness.rows.get(id)
-            for hold in row.holds if row is not None and row.holds else holds:  # of a crowd that is full: its overflow
+            for hold in _made(server, id, holds):
                 self._add(request, server, hold, request.bill.get(hold.account.unit, 0))
 
     def _stands(self, request: Request) -> None:
@@ -113,7 +112,9 @@ class Provider:
             (request.bill or {}).get(account.unit, 0)
             for request in self.bills
             for place, id, holds in request.places
-            if place is server and id in server.witness.resolved and any(hold.account == account for hold in holds)
+            if place is server
+            and id in server.witness.resolved
+            and any(hold.account == account for hold in _made(server, id, holds))
         )
 
     # --- when all is over --------------------------------------------------------------------------------
@@ -134,7 +135,10 @@ class Provider:
             return  # who went ahead without a grant, or took it back, and is dead, cannot tell
         if row is not None and row.state == "resolved":
             return
-        again = server.witness.rows.get(self.renamed.get(id, ""))
+        renamed = self.renamed.get(id, "")
+        again = server.witness.rows.get(renamed)
+        if renamed in server.witness.forgotten:
+            return  # said twice, and too late both times: so many others had ended in between
         for place, hold in enumerate(holds):
             amount = sum(one.booked[place] for one in (row, again) if one is not None and one.holds)
             billed = bill.get(hold.account.unit, 0)
@@ -145,3 +149,9 @@ class Provider:
                 self.given_up[Law.BOOKED] += 1
                 continue
             raise Violation(Law.BOOKED, f"{id}: {billed} was billed on {hold.account}, {amount} is booked: {row}")
+
+
+def _made(server: Server, id: str, holds: tuple[Hold, ...]) -> tuple[Hold, ...]:
+    """The holds where the ledger made them: one of a crowd that is full is on its overflow."""
+    row = server.witness.rows.get(id)
+    return row.holds if row is not None and row.holds else holds

@@ -57,7 +57,7 @@ class Caller:
         return None
 
     def _close(self, command: Reserve) -> None:
-        self.process.post(self.process.line, Release(command.id, command.nonce))
+        self.process.post(self.process.line, Release(command.id, command.nonce), self.rng)
 
     def settle(self, command: Reserve, bill: Amounts, verb: type[Settle | Charge] = Settle) -> Script:
         """Tell what it cost; where the id is forgotten, once more under a new one."""
@@ -67,9 +67,7 @@ class Caller:
             self.world.provider.renamed[command.id] = id
             yield from self.ask(Charge(id, command.holds, bill, LABELS))
 
-    def reserve(
-        self, id: str | None = None, holds: tuple[Hold, ...] | None = None, *, shared: bool = True
-    ) -> Reserve:
+    def reserve(self, id: str | None = None, holds: tuple[Hold, ...] | None = None, *, shared: bool = True) -> Reserve:
         """A reserve of money that is there, or is just not. ``shared``: others may use its id too."""
         line, world, rng = self.process.line, self.world, self.rng
         if holds is None:
@@ -101,7 +99,6 @@ class Caller:
         yield from self.run(command, bill, **fields)
         yield from self.settle(command, bill)
         return bill
-
 
     def holds(self, command: Reserve) -> Script:
         """Whether it is held. What is called something else may not run, and is given back."""
@@ -253,7 +250,7 @@ def echo(caller: Caller) -> Script:
         yield caller.rng.randint(0, 2_000)
         sent = caller.world.server.trace
         if sent:
-            _, command, _ = caller.rng.choice(sent)
+            command = caller.rng.choice(sent).command
             known = caller.world.server.witness.rows
             if isinstance(command, Reserve | Settle | Charge | Release) and command.id in known:
                 with contextlib.suppress(LedgerUnavailable):

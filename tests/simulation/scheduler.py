@@ -45,16 +45,22 @@ class Wall:
 
     def __init__(self, scheduler: Scheduler, start_ms: int) -> None:
         self._scheduler = scheduler
-        self._offset_ms = self._believed_ms = START_MS + start_ms
+        self.offset_ms = START_MS + start_ms
         self._stepped_ms = 0
 
     @property
     def may_be_called_ahead(self) -> bool:
+        """Whether it was ever set by more than a clock is put right at once."""
         return self._stepped_ms > LEAP_MS
 
     @property
+    def mono_ms(self) -> int:
+        """Time that passes, whatever anybody sets."""
+        return self._scheduler.now_ms
+
+    @property
     def ms(self) -> int:
-        return self._scheduler.now_ms + self._offset_ms
+        return self._scheduler.now_ms + self.offset_ms
 
     def __call__(self) -> int:
         return self.ms * 1_000_000
@@ -63,17 +69,7 @@ class Wall:
         """How long the machine has been up, in nanoseconds: nobody sets that."""
         return self._scheduler.now_ms * 1_000_000
 
-    @property
-    def can_be_ms(self) -> int:
-        """The latest time that a ledger may believe in: that of its machine's being up, and what was put right."""
-        return self._scheduler.now_ms + self._believed_ms
-
     def step(self, by_ms: int) -> None:
         """Somebody sets it."""
-        self._offset_ms += by_ms
-        self._believed_ms = max(self._believed_ms, min(self._offset_ms, self._believed_ms + LEAP_MS))
+        self.offset_ms += by_ms
         self._stepped_ms += max(0, by_ms)
-
-    def accept(self) -> None:
-        """An operator has said that it is right."""
-        self._believed_ms = max(self._believed_ms, self._offset_ms)

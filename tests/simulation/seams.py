@@ -61,7 +61,7 @@ class Seams:
 
 @contextmanager
 def installed(cells: Cells, off: Callable[[Seams], None] | None = None) -> Iterator[None]:
-    """For as long as the block runs, worlds can run. ``cells`` counts what they hit of the table; ``off`` is a mutant."""
+    """For as long as the block runs, worlds can. ``cells`` counts what they hit of the table; ``off`` is a mutant's."""
     logger = logging.getLogger("agent_airlock")
     level, seams = logger.level, Seams()
     logger.setLevel(logging.CRITICAL + 1)
@@ -88,7 +88,8 @@ def _counted(cells: Cells, state: State, field: str, cell: Callable[..., Any]) -
     key = (state, field)
 
     def counted(*args: Any) -> Any:
-        cells[key] += 1
+        if HERE.world.counts:
+            cells[key] += 1
         return cell(*args)
 
     return counted

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from agent_airlock.exceptions import ClockJump
+from agent_airlock.ledger.clocks import LEAP_MS
 from agent_airlock.ledger.commands import AnyCommand, Ledger
-from agent_airlock.ledger.operations import ClockStands
+from agent_airlock.ledger.operations import Clock
 from tests.simulation.laws import Law, Violation
 from tests.simulation.witness import Witness, must
 
@@ -14,8 +16,15 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
     from tests.simulation.scheduler import Wall
 
-Applied = tuple[int, AnyCommand, Any]
-"""When by the wall, what, and the answer."""
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What reached a ledger, when, by the time that passes and by the wall, and its answer."""
+
+    mono_ms: int
+    wall_ms: int
+    command: AnyCommand
+    answer: Any
 
 
 class Server:
@@ -31,6 +40,8 @@ class Server:
         self.witness = Witness()
         self.trace: list[Applied] = []
         self._wall = wall
+        self._believed_ms = wall.offset_ms
+        """How far the wall clock may be ahead of the time that passes: as when the ledger was opened, and put right."""
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -39,21 +50,26 @@ class Server:
         return self.ledger.now_ms()
 
     def apply(self, command: AnyCommand, /) -> Any:
+        wall = self._wall
+        if wall.offset_ms <= self._believed_ms + LEAP_MS or (isinstance(command, Clock) and command.how == "accept"):
+            self._believed_ms = max(self._believed_ms, wall.offset_ms)
         try:
             answer = self.ledger.apply(command)
         except ClockJump as jump:
-            must(self._wall.may_be_called_ahead, Law.LEAP, "the clock is right, and was called ahead: {}", jump)
+            must(wall.may_be_called_ahead, Law.LEAP, "the clock is right, and was called ahead: {}", jump)
+            self._note(command, jump)
             return jump
         except Exception as error:
             raise Violation(Law.TOTALS, f"{self.name}: {command!r} raised {error!r}") from error
-        self.trace.append((self._wall.ms, command, answer))
+        self._note(command, answer)
         self.witness.saw(command, answer)
-        can_be = self._wall.can_be_ms
-        must(self.witness.now_ms <= can_be, Law.LEAP, "it is {} at most, and was called {}", can_be, self.witness.now_ms)
-        if isinstance(answer, ClockStands) and command.how == "accept":
-            self._wall.accept()
+        now, can_be = self.witness.now_ms, wall.mono_ms + self._believed_ms
+        must(now <= can_be, Law.LEAP, "it is {} at most, and was called {}", can_be, now)
         return answer
 
     def receive(self, command: AnyCommand) -> Any:
         """What came over the network. None: nobody is there to answer."""
         return self.apply(command)
+
+    def _note(self, command: AnyCommand, answer: Any) -> None:
+        self.trace.append(Applied(self._wall.mono_ms, self._wall.ms, command, answer))

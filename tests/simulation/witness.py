@@ -30,6 +30,7 @@ from agent_airlock.ledger.commands import (
     State,
     WrongPeriod,
 )
+from agent_airlock.ledger.ids import first_of
 from agent_airlock.ledger.operations import Closed, Overridden, Override, Resolve, Resolved
 from agent_airlock.money import MAX_AMOUNT
 from tests.simulation.laws import Law, Violation
@@ -147,13 +148,23 @@ class Witness(Standing):
             raise Violation(
                 Law.GRANT_FITS, f"{id}: {sums.total} stands on {account}, {hold.amount} was asked for, of {limit}"
             )
-        must(account.period.contains(self.now_ms), Law.GRANT_ALLOWED, "{}: at {} a hold on {}", id, self.now_ms, account)
+        must(
+            account.period.contains(self.now_ms), Law.GRANT_ALLOWED, "{}: at {} a hold on {}", id, self.now_ms, account
+        )
         for period in self.lines.get(account.line, ()):
             overlaps = period != account.period and period.overlaps(account.period)
             must(not overlaps, Law.GRANT_ALLOWED, "{}: {}, though {} was granted", id, account, period)
         override = self.overrides.get(account.line)
         frozen = override is not None and override.frozen
-        must(not frozen and sums.shut is None, Law.GRANT_ALLOWED, "{}: {} is frozen: {}, {}", id, account, override, sums.shut)
+        must(
+            not frozen and sums.shut is None,
+            Law.GRANT_ALLOWED,
+            "{}: {} is frozen: {}, {}",
+            id,
+            account,
+            override,
+            sums.shut,
+        )
 
     def limit_of(self, hold: Hold) -> int:
         """The hold's limit, raised while an operator's raise is in force."""
@@ -181,7 +192,14 @@ class Witness(Standing):
         must(len(named) == 1, Law.REFUSED_RIGHTLY, "{}: {} was not asked for", command.id, no.account)
         hold = replace(named[0], account=no.account) if named[0].account != no.account else named[0]
         limit = self.limit_of(hold)
-        must(no.limit == limit, Law.REFUSED_RIGHTLY, "{}: its limit is {}, and was called {}", no.account, limit, no.limit)
+        must(
+            no.limit == limit,
+            Law.REFUSED_RIGHTLY,
+            "{}: its limit is {}, and was called {}",
+            no.account,
+            limit,
+            no.limit,
+        )
         must(sums.total + hold.amount > limit, Law.REFUSED_RIGHTLY, "{}: {} fits, and was refused", command.id, hold)
         spent = no.settled + no.presumed + no.asked > no.limit
         must(spent == (no.cause == "spent"), Law.REFUSED_RIGHTLY, "{} says {}", no, no.cause)
@@ -266,6 +284,8 @@ class Witness(Standing):
         self.answers["Forgotten"] += 1
         self.forgotten.add(id)
         must(row is None or row.state != "held", Law.NO_HOLD_LEFT, "{} is open, and was forgotten", id)
+        ahead = id >= first_of(self.now_ms + 1)
+        must(not ahead, Law.REFUSED_RIGHTLY, "{} is of a time to come, after {}, and was forgotten", id, self.now_ms)
 
     def _agree(self, id: str, row: Row, after: tuple[Balance, ...]) -> None:
         """The balances of an answer are the sums of the rows."""
@@ -284,7 +304,9 @@ class Witness(Standing):
             must(told == found, Law.TOTALS, "{}: {} is told, the rows say {}", account, told, found)
         else:
             unswept = balance.total - sums.total  # of holds that their lease's end gives back
-            right = balance.settled == sums.settled and balance.presumed <= sums.presumed and 0 <= unswept <= sums.lapsed
+            right = (
+                balance.settled == sums.settled and balance.presumed <= sums.presumed and 0 <= unswept <= sums.lapsed
+            )
             must(right, Law.TOTALS, "{}: {} is told, the rows say {}", account, balance, sums)
         overruns = {cause: getattr(balance.overruns, cause) for cause in CAUSES}
         mine = {cause: sums.overruns[cause] for cause in CAUSES}

@@ -29,6 +29,7 @@ from tests.simulation.operators import OPERATORS
 from tests.simulation.process import Process
 from tests.simulation.provider import Provider
 from tests.simulation.raw_callers import LABELS, RAW, Caller
+from tests.simulation.replay import Replay
 from tests.simulation.scheduler import Scheduler, Wall
 from tests.simulation.server import Server
 
@@ -43,8 +44,12 @@ class Outcome:
     options: Options
     violation: Violation | None
     given_up: Counter[Law]
-    server: Server
-    grants: int
+    servers: tuple[Server, ...]
+    """Those that were written to; the first is the one that all share."""
+
+    @property
+    def server(self) -> Server:
+        return self.servers[0]
 
 
 class World:
@@ -55,29 +60,30 @@ class World:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        rng = random.Random(f"world/{options.mode}/{options.seed}")
-        self.rng = rng
+        self.rng = random.Random(f"world/{options.mode}/{options.seed}")
         memory.SWEEP = options.sweep  # type: ignore[misc]
-        self.scheduler = Scheduler(rng)
+        self.scheduler = Scheduler(random.Random(options.seed))
         self.wall = Wall(self.scheduler, options.start_ms)
-        self.network = Network(self.scheduler, rng, options.some_faults())
+        self.network = Network(self.scheduler, options.some_faults())
         self.servers: list[Server] = []
         self.server = self.serve("ledger")
         self.second = self.serve("second ledger")
         self.provider = Provider(gives_up=options.mode == "release")
         self.dead: set[str] = set()
         self.untold: set[str] = set()
-        self._shared: list[tuple[str, str, Reserve | None]] = []
-        self._taken: set[tuple[str, str]] = set()
+        self._shared: list[tuple[Process, str, Reserve | None]] = []
+        self._boots: Counter[str] = Counter()
+        self._taken: set[tuple[Process, str]] = set()
         every = all_budgets(options.limit)
         self.policy = SecurityPolicy(
             budgets=[every[number] for number in options.budgets], lease=f"{options.lease_ms} ms"
         ).freeze()
         self._slots = BudgetSet(every)
-        self.gates: dict[str, Gate] = {}
         self.processes: list[Process] = []
         self.forgotten = ""
         """The id of a settle that was just called forgotten: the gate makes another for its charge."""
+        self.counts = True
+        """Whether what hits a cell of the table is the ledger."""
         self.quiet = False
         """Whether all trouble is over."""
 
@@ -90,10 +96,12 @@ class World:
         return server
 
     def boot(self, place: int) -> Process:
-        process = Process(self, f"p{place}", random.Random(self.rng.getrandbits(64)))
+        name = f"p{place}"
+        self._boots[name] += 1
+        process = Process(self, name, random.Random(f"{self.options.seed}/{name}/{self._boots[name]}"))
         self.current = process
         process.tracker = self._tracker(process)
-        self.gates[process.nonce] = Gate(
+        process.gate = Gate(
             "tool",
             self.policy,
             config=AirlockConfig(on_event=self._hear),
@@ -151,20 +159,19 @@ class World:
 
     def share(self, process: Process, id: str, command: Reserve | None = None) -> None:
         """From here on other callers may have this id too."""
-        self._shared.append((process.nonce, id, command))
+        self._shared.append((process, id, command))
 
     def of_another(self, process: Process, rng: random.Random) -> tuple[str, Reserve | None] | None:
         """An id that another caller has made, and what it asks for, if that is known; each process takes an id once."""
-        nonce = process.nonce
         others = [
             (id, command)
             for owner, id, command in self._shared[-8:]
-            if owner != nonce and (nonce, id) not in self._taken
+            if owner is not process and (process, id) not in self._taken
         ]
         if not others:
             return None
         id, command = rng.choice(others)
-        self._taken.add((nonce, id))
+        self._taken.add((process, id))
         return id, command
 
     def take_an_id(self, process: Process) -> str | None:
@@ -192,6 +199,8 @@ class World:
         self.network.faults = Faults()
         self.scheduler.run()
         audit.all_is_well(self)
+        self.counts = False
+        Replay().follow(self.server.trace)
 
     def _act(self, actor: Actor) -> None:
         process = self.processes[actor.place]
@@ -201,9 +210,9 @@ class World:
         rng = random.Random(f"{self.options.seed}/{actor.number}")
         self.current = process
         if actor.kind == GATED:
-            process.start(gated(self, process, self.gates[process.nonce], rng), cancellable=True)
+            process.start(gated(self, process, process.gate, rng), rng, cancellable=True)
         else:
-            process.start(SCRIPTS[actor.kind](Caller(self, process, rng)))
+            process.start(SCRIPTS[actor.kind](Caller(self, process, rng)), rng)
 
     def _kill(self, place: int) -> None:
         process = self.processes[place]
@@ -235,5 +244,5 @@ def run(options: Options) -> Outcome:
         world.play()
     except Violation as broken:
         violation = broken
-    grants = sum(row.state != "closed" for row in world.server.witness.rows.values())
-    return Outcome(options, violation, world.provider.given_up, world.server, grants)
+    written = tuple(server for server in world.servers if server.trace or server is world.server)
+    return Outcome(options, violation, world.provider.given_up, written)

@@ -20,6 +20,8 @@ Durability = Literal["full", "normal"]
 BUSY_SECONDS: Final = 5.0
 """How long a transaction waits for another process's."""
 _POLL_SECONDS: Final = 0.0005
+CHECKPOINT_PAGES: Final = 1_000
+"""At how many pages of the log they are written into the file. (SQLite's default.)"""
 _WAL_BYTES: Final = 16 << 20
 """To what the write-ahead log shrinks when all of it is in the file."""
 
@@ -141,6 +143,7 @@ class Database:
         if self._durability == "full":  # where a plain sync leaves data in the disk's own cache (macOS)
             run("PRAGMA fullfsync = ON")
             run("PRAGMA checkpoint_fullfsync = ON")
+        run(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         run(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         run("PRAGMA trusted_schema = OFF")
         run("PRAGMA cell_size_check = ON")

@@ -8,6 +8,7 @@ thread that is started when the first one comes.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -176,7 +177,9 @@ class Writer:
 def _unknown(error: BaseException) -> BaseException:
     """An error of its own for each command of a batch: tracebacks grow on them."""
     if isinstance(error, LedgerError):
-        return type(error)(*error.args)
+        own = copy.copy(error)
+        own.__cause__ = error.__cause__
+        return own
     if isinstance(error, Exception):
         return error
     return LedgerUnavailable(f"the transaction was interrupted ({type(error).__name__}); whether it holds is not known")
