@@ -37,7 +37,7 @@ types: $(DEV) ## mypy and pyright
 
 docs: $(DEV) ## the documents as pages, in build/docs; a warning is an error
 	$(PY) -m scripts.write_docs --check
-	$(PY) -W error -m mkdocs build --strict --quiet
+	$(PY) -W error -m mkdocs build --strict
 
 bench: $(DEV) ## the figures, as ratios measured in one run
 	$(PY) -m benchmarks $(ARGS)

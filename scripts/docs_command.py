@@ -44,5 +44,4 @@ def help_of(words: tuple[str, ...]) -> str:
     )
     if run.returncode != 0:
         raise RuntimeError(f"airlock {' '.join(words)} --help ended with {run.returncode}: {run.stderr}")
-    lines = (line.rstrip() for line in run.stdout.replace("python -m agent_airlock.cli", "airlock").strip().splitlines())
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in run.stdout.strip().splitlines())

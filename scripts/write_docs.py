@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from scripts import docs_events, docs_invariants, docs_names, docs_policy_file
+from scripts import docs_command, docs_events, docs_invariants, docs_names, docs_policy_file
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PARTS: Final[Mapping[str, tuple[str, Callable[[Path], str]]]] = {
     "invariants": ("docs/invariants.md", docs_invariants.part),
     "events": ("docs/reference/events.md", docs_events.part),
+    "commands": ("docs/reference/cli.md", docs_command.part),
     "names": ("docs/reference/names.md", docs_names.part),
     "tables": ("docs/reference/policy-file.md", docs_policy_file.part),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 import subprocess
@@ -10,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.docs import runner
-from tests.docs.runner import COMMAND, FENCE, blocks, needs_extras, run_block, run_console
+from tests.docs.runner import FENCE, blocks, run_block, run_console
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md")]
@@ -27,30 +27,20 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@functools.cache
-def command_is_installed() -> bool:
-    """Without the extra `cli` the command says what to install, and ends."""
-    return subprocess.run([*COMMAND, "--version"], check=False, capture_output=True, timeout=60).returncode == 0
-
-
-WITH_BLOCKS = [path for path in FILES if list(blocks(text_of(path), "python")) or needs_extras(text_of(path))]
+WITH_BLOCKS = [path for path in FILES if list(blocks(text_of(path), "python", "console"))]
 
 
 @pytest.mark.parametrize("path", WITH_BLOCKS, ids=name_of)
 def test_blocks_run_and_say_what_they_say(path: Path, tmp_path: Path) -> None:
-    partly = needs_extras(text_of(path)) and not command_is_installed()
     run = subprocess.run(
-        [sys.executable, "-W", "error", runner.__file__, str(path), *(["--without-extras"] if partly else [])],
+        [sys.executable, "-W", "error", runner.__file__, str(path)],
         check=False,
         cwd=tmp_path,
         capture_output=True,
-        text=True,
         encoding="utf-8",
         timeout=110,
     )
     assert run.returncode == 0, run.stderr
-    if partly:
-        pytest.skip("blocks that need the extra cli did not run")
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

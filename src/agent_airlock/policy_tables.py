@@ -32,6 +32,19 @@ def _number(value: Any) -> int | Decimal:
 Number = Annotated[int | Decimal, PlainValidator(_number), WithJsonSchema({"type": "number"})]
 
 
+def _lease(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise ValueError("input should be text such as '10 min', or seconds")
+    return value
+
+
+Lease = Annotated[
+    str | int | Decimal,
+    PlainValidator(_lease),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]}),
+]
+
+
 class Table(BaseModel):
     """A table whose keys are known: any other is an error."""
 
@@ -39,7 +52,7 @@ class Table(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """The keys that the file has, with their values."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
 
 class RateTable(Table):
@@ -73,7 +86,7 @@ class PolicyTable(Table):
         default={}, description="Glob of tools to hours: '09:00-17:00 Europe/Berlin'"
     )
     rate_limits: dict[str, Rate] = Field(default={}, description="Glob of tools to '100/hour', for each agent")
-    lease: str | int | Decimal = Field(
+    lease: Lease = Field(
         default="10 min", description="How long a call's holds stand; longer than any call"
     )
     tags: Literal["caller", "context"] = Field(
@@ -140,10 +153,10 @@ class PriceTable(Table):
 class FilesystemTable(Table):
     """Where paths in arguments may lead. A relative root stands below the file's folder."""
 
-    allowed_roots: list[str]
-    allow_symlinks: bool = False
-    deny_patterns: list[str] = []
-    max_path_depth: int | None = None
+    allowed_roots: list[str] = Field(description="Folders; empty: no path is allowed")
+    allow_symlinks: bool = Field(default=False, description="Follow links below a root, as long as they stay in one")
+    deny_patterns: list[str] = Field(default=[], description="Globs of names and paths below a root")
+    max_path_depth: int = Field(default=64, description="Names below a root, at most")
     mode: Mode = "enforce"
 
 
@@ -187,7 +200,7 @@ class PolicyFile(Table):
     tiers: TiersTable | None = None
     budgets: list[BudgetTable] = []
     prices: dict[str, PriceTable] = {}
-    model_aliases: dict[str, str] = {}
+    model_aliases: dict[str, str] = Field(default={}, description="The name that calls use, and the model it means")
     filesystem: FilesystemTable | None = None
     endpoints: dict[str, EndpointTable] = Field(default={}, description="Glob of tools to where their URLs may lead")
     capabilities: CapabilitiesTable | None = None

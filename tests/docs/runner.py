@@ -5,9 +5,7 @@ expression with that repr. A ``toml`` block whose first line is ``# name.toml`` 
 ``console`` block, lines that begin with ``$ airlock`` are run. What stands below one, if anything, is its output: ``…``
 stands for any text, on a line of its own for any lines. It must end with 0, unless ``$ echo $?`` is the next command.
 
-    python tests/docs/runner.py PATH [--without-extras]
-
-leaves out the commands, and the Python blocks whose first line says which extra they need.
+    python tests/docs/runner.py PATH
 """
 
 from __future__ import annotations
@@ -26,7 +24,6 @@ from typing import Any
 
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 EXPECTED = "# -> "
-EXTRA = "# pip install "
 COMMAND = (sys.executable, "-m", "agent_airlock.cli")
 
 Shell = Callable[[list[str], dict[str, str]], tuple[int, str]]
@@ -38,15 +35,6 @@ def blocks(text: str, *languages: str) -> Iterator[tuple[int, str, str]]:
     for match in FENCE.finditer(text):
         if match["language"] in languages:
             yield text.count("\n", 0, match.start("code")), match["language"], match["code"]
-
-
-def needs_extras(text: str) -> bool:
-    """Whether a block of the document needs more than the package: it calls ``airlock``, or says so itself."""
-    command = re.compile(r"^\$ (\w+=\S+ )*airlock\b", re.MULTILINE)
-    return any(
-        command.search(code) if language == "console" else code.startswith(EXTRA)
-        for _, language, code in blocks(text, "console", "python")
-    )
 
 
 # --- Python ---------------------------------------------------------------------------------------------------
@@ -161,7 +149,7 @@ def _as_pattern(output: list[str]) -> re.Pattern[str]:
 # --- a document -----------------------------------------------------------------------------------------------
 
 
-def run_document(path: Path, *, with_extras: bool = True) -> int:
+def run_document(path: Path) -> int:
     """Run all blocks of a document; how many ``# ->`` and commands were held.
 
     Raises:
@@ -171,19 +159,16 @@ def run_document(path: Path, *, with_extras: bool = True) -> int:
     held = 0
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for line, language, code in blocks(text, "python", "toml", "console"):
-        if language == "toml":
-            if named := re.match(r"# ([\w-]+\.toml)\n", code):
-                Path(named[1]).write_text(code, encoding="utf-8")
-        elif not with_extras and (language == "console" or code.startswith(EXTRA)):
-            continue
-        elif language == "console":
+        if language == "console":
             held += run_console(code, name=f"{path}:{line}")
-        else:
+        elif language == "python":
             arrows = run_block(code, namespace, str(path), line)
             assert arrows == code.count(EXPECTED), f"{path}:{line}: a '{EXPECTED}' belongs to nothing"
             held += arrows
+        elif named := re.match(r"# ([\w-]+\.toml)\n", code):
+            Path(named[1]).write_text(code, encoding="utf-8")
     return held
 
 
 if __name__ == "__main__":
-    run_document(Path(sys.argv[1]), with_extras="--without-extras" not in sys.argv)
+    run_document(Path(sys.argv[1]))

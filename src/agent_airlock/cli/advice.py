@@ -1,9 +1,8 @@
-"""What is allowed in a policy's file, and yet worth a second look. Pure but for the installed price data."""
+"""What is allowed in a policy's file, and yet worth a second look. It asks the installed price data, and the day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from ..budget_index import BudgetIndex
@@ -11,8 +10,9 @@ from ..budgets import Budget, BudgetSet
 from ..checks.access import matches
 from ..ledger.accounts import Unit
 from ..policy_file import LoadedPolicy
-from ..price_facts import STALE_DAYS, card_of, is_stale, snapshot_date
+from ..price_facts import card_of
 from ..scopes import MAX_VALUE_BYTES
+from .ages import stale_prices
 from .loading import noted
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ MADE_UP: Final = ("session", "agent", "user")
 """Kinds whose ids an agent, or whoever calls it, can make up: a new id is a new account, and the whole limit again."""
 
 
-def advice(loaded: LoadedPolicy, today: date) -> Iterator[str]:
-    """Each point as ``key: what``. ``today`` is in UTC."""
+def advice(loaded: LoadedPolicy) -> Iterator[str]:
+    """Each point as ``key: what``."""
     policy = loaded.policy
     yield from _observing(loaded)
     yield from _shadowed(policy)
@@ -31,17 +31,9 @@ def advice(loaded: LoadedPolicy, today: date) -> Iterator[str]:
     yield from _unbounded(policy)
     yield from _never_counting(policy)
     yield from _unpriced(policy)
-    if is_stale(today):
-        yield stale_prices(today)
-
-
-def stale_prices(today: date) -> str:
-    """What is said of shipped prices that are too old."""
-    age = (today - snapshot_date()).days
-    return (
-        f"prices: the shipped ones are {age} days old, more than {STALE_DAYS}: "
-        "pip install --upgrade agent-airlock-ledger genai-prices"
-    )
+    stale = stale_prices()
+    if stale is not None:
+        yield stale
 
 
 def _observing(loaded: LoadedPolicy) -> Iterator[str]:
@@ -124,7 +116,7 @@ def _named(budget: Budget) -> _Named:
 
 
 def _never_counting(policy: SecurityPolicy) -> Iterator[str]:
-    tiers = policy.model_tier_budget and policy.model_tier_budget.tiers
+    tiers = None if policy.model_tier_budget is None else policy.model_tier_budget.tiers
     for place, budget in enumerate(policy.budgets):
         for part in budget.parts:
             if part.value is None:

@@ -56,8 +56,13 @@ class Answer:
     remarks: Sequence[Line] = ()
 
 
+def remarks(*warnings: str | None) -> list[Line]:
+    """The warnings that there are, for stderr."""
+    return [Line(f"warning: {warning}", "warning") for warning in warnings if warning is not None]
+
+
 def refusal(code: Code, file: str | None, problems: Sequence[str]) -> Answer:
     """Why there is no answer. People read it on stderr."""
     prefix = "" if file is None else f"{file}: "
-    remarks = tuple(Line(f"{prefix}{problem}", "bad") for problem in problems)
-    return Answer({"ok": False, "file": file, "problems": list(problems)}, (), code, remarks)
+    said = tuple(Line(f"{prefix}{problem}", "bad") for problem in problems)
+    return Answer({"ok": False, "file": file, "problems": list(problems)}, (), code, said)

@@ -14,17 +14,13 @@ from .terminal import AsJson, File, WrongUsage, answer, group, option
 from .words import a_window, amount, instant
 
 if TYPE_CHECKING:
-    from .explaining import Counted, Explanation, TierCap
+    from ..budgets import Budget
+    from .explaining import Aside, Counted, Explanation, Replaced, TierCap
 
 commands = group("Which limits a call meets, and why.")
 
 _LAST_MS: Final = 253_370_764_800_000
 """The first of January 9999: what is later has no end of its year."""
-
-
-@commands.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]
-    """Which limits a call meets, and why."""
 
 
 @commands.command()
@@ -41,10 +37,11 @@ def explain(
     at: Annotated[str | None, option("--at", help="When, as 2026-11-25T14:00:00Z; else now.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which accounts a call counts in, which limits hold there, and why.
+    """Say which limits a call meets, and why.
 
-    Nothing is asked of a ledger: what is already spent there is not known here. What a call does not name is counted
-    as "-", under the same limits.
+    Which accounts it counts in, which budget stands for which, what one call may cost, and what only observes. No
+    ledger is asked: what is already spent is not known here. What a call does not name is counted as "-", under the
+    same limits.
     """
     values = {
         "session": session,
@@ -163,9 +160,8 @@ def _pieces(found: Explanation, now_ms: int) -> Iterator[Piece]:
         yield Grid(rows, ("account", "limit", "until", "because of"))
     elif found.blocked is None:
         yield Line("counts in no account")
-    for other in found.replaced:
-        yield Line(f"not budgets[{other.place}] ({_budget(other.budget)}): {other.why}")
-    for other in found.aside:
+    others: tuple[Replaced | Aside, ...] = (*found.replaced, *found.aside)
+    for other in others:
         yield Line(f"not budgets[{other.place}] ({_budget(other.budget)}): {other.why}")
 
 
@@ -189,5 +185,5 @@ def _observes(mode: str) -> str:
     return ", observed only" if mode == "observe" else ""
 
 
-def _budget(budget: Any) -> str:
+def _budget(budget: Budget) -> str:
     return f"{budget.scope}, {amount(budget.unit, budget.amount)} {a_window(budget.window)}"

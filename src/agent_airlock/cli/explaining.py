@@ -13,7 +13,7 @@ from ..budgets import Budget, BudgetSet, Slot
 from ..checks.access import check_access
 from ..checks.modes import Mode
 from ..exceptions import PolicyViolation, UnknownTierError
-from ..ledger.accounts import Account, Unit
+from ..ledger.accounts import Account
 from ..policy import SecurityPolicy
 from ..policy_prices import PolicyPrices
 
@@ -120,10 +120,15 @@ def _tier(policy: SecurityPolicy, label: str | None) -> TierCap | None:
     budget = policy.model_tier_budget
     if budget is None:
         return None
-    found = budget.resolve_tier(explicit=label)
-    cap = budget.cap_for(found)
-    why = "named" if label is not None else "no tier is named, so the strict one holds"
     mode: Mode = "observe" if "observe" in (policy.mode, budget.mode) else "enforce"
+    why = "named" if label is not None else "no tier is named, so the strict one holds"
+    try:
+        found = budget.resolve_tier(explicit=label)
+    except UnknownTierError:
+        if mode == "enforce":
+            raise
+        found, why = budget.strict_tier, "the one named is not known, so the strict one holds"
+    cap = budget.cap_for(found)
     return TierCap(found, why, cap.max_cost_cents, cap.max_output_tokens, mode)
 
 

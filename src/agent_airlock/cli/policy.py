@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,11 @@ def check(
     strict: Annotated[bool, option("--strict", help="Warnings fail too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say everything that is wrong with a policy, and what is worth a second look."""
+    """Say what is wrong with a policy.
+
+    Everything at once, each with the path of its key. Warnings are of what is allowed, and worth a second look: limits
+    for ids that can be made up, globs that allow nothing, names without a price, what only observes, old prices.
+    """
     answer(lambda: checked(file, strict=strict), as_json=as_json)
 
 
@@ -33,9 +36,10 @@ def show(
     toml: Annotated[bool, option("--toml", help="The policy alone, as TOML that reads back equal.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a policy says, and its digest. What is at its default is left out, and so are secrets.
+    """Show what a policy says, and its digest.
 
-    Two files that say the same have the same digest.
+    What is at its default is left out, and what may be a secret is hidden. Two files that say the same have the same
+    digest.
     """
     answer(lambda: shown(file, digest_only=digest, as_toml=toml), as_json=as_json)
 
@@ -52,7 +56,7 @@ def checked(file: Path | None, *, strict: bool) -> Answer:
         opened = open_policy(file)
     except PolicyFileError as error:
         return _verdict(error.path, error.problems, (), None, ok=False)
-    told = [*opened.warned, *advice(opened.loaded, datetime.now(UTC).date())]
+    told = [*opened.warned, *advice(opened.loaded)]
     return _verdict(opened.file, (), told, opened.loaded.digest, ok=not (strict and told))
 
 
@@ -108,9 +112,9 @@ def _rows(tables: Mapping[str, Any], key: str = "") -> Iterator[list[str]]:
 
 
 def _text(value: Any) -> str:
+    given = value
     if isinstance(value, list):
-        items: list[Any] = value
-        return ", ".join(_text(item) for item in items) or "none"
+        return ", ".join(_text(item) for item in given) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

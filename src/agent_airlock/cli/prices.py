@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from .answers import Answer, Code, Grid, Line, Piece
+from .answers import Answer, Code, Grid, Line, Piece, remarks
 from .loading import environment_file, open_policy
 from .terminal import AsJson, WrongUsage, answer, argument, group, option
 
@@ -16,30 +15,27 @@ if TYPE_CHECKING:
     from ..policy_prices import PolicyPrices
     from ..price_facts import PriceFacts
 
-commands = group("What a model costs, where that is known from, and what is not known.")
+commands = group("What a model costs, and where that is known from.")
 
 _USAGE: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
-
-
-@commands.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]
-    """What a model costs, where that is known from, and what is not known."""
 
 
 @commands.command()
 def show(
     model: Annotated[str, argument(metavar="MODEL", help="The model's id, or an alias of the policy's.")],
     usage: Annotated[
-        str | None, option("--usage", help=f"What that many tokens cost: input=1200,output=300; also {', '.join(_USAGE[2:])}.")
+        str | None,
+        option("--usage", help=f"What that many tokens cost: input=1200,output=300; also {', '.join(_USAGE[2:])}."),
     ] = None,
     policy: Annotated[
         Path | None, option("--policy", help="With the prices and aliases of this airlock.toml; else AIRLOCK_POLICY's.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a model's rate card: prices, limits, sources, their date, and what is unknown.
+    """Show a model's prices and limits.
 
-    Parts of the input (cache_read, cache_write) are counted in input; cache_write_1h is a part of cache_write.
+    With their sources, their date, and what is not known. In --usage, cache_read and cache_write are parts of input,
+    and cache_write_1h is a part of cache_write.
     """
     answer(lambda: card(model, usage, policy), as_json=as_json)
 
@@ -47,6 +43,7 @@ def show(
 def card(model: str, usage: str | None, policy: Path | None) -> Answer:
     """What is known of a model's price, and with ``usage`` what it comes to."""
     from ..price_facts import describe
+    from .ages import stale_prices
 
     tokens = None if usage is None else _tokens(usage)
     file = policy or environment_file()
@@ -57,8 +54,9 @@ def card(model: str, usage: str | None, policy: Path | None) -> Answer:
         return Answer(data, tuple(_unknown(facts)), Code.NO)
     if tokens is not None:
         data |= _costs(model, own, tokens)
-    remarks = [] if facts.get("date") is None else _stale()
-    return Answer(data, tuple(_pieces(facts, data)), remarks=remarks)
+    stale = None if facts.get("date") is None else stale_prices()
+    data["prices_stale"] = stale is not None
+    return Answer(data, tuple(_pieces(facts, data)), remarks=remarks(stale))
 
 
 def _own(file: Path) -> PolicyPrices:
@@ -66,14 +64,6 @@ def _own(file: Path) -> PolicyPrices:
 
     said = open_policy(file).loaded.policy
     return PolicyPrices(said.prices, said.model_aliases)
-
-
-def _stale() -> list[Line]:
-    from ..price_facts import is_stale
-    from .advice import stale_prices
-
-    today = datetime.now(UTC).date()
-    return [Line(f"warning: {stale_prices(today)}", "warning")] if is_stale(today) else []
 
 
 # --- usage -----------------------------------------------------------------------------------------------

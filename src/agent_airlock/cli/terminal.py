@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, TextIO
 
 from ..exceptions import LedgerError, PolicyFileError
 from .answers import Answer, Code, Line, Piece, Style, refusal
@@ -18,7 +18,9 @@ from .answers import Answer, Code, Line, Piece, Style, refusal
 try:
     import typer
 except ImportError as error:
-    raise ImportError("the airlock command needs typer: pip install 'agent-airlock-ledger[cli]'", name="typer") from error
+    raise ImportError(
+        "the airlock command needs typer: pip install 'agent-airlock-ledger[cli]'", name="typer"
+    ) from error
 
 Context = typer.Context
 WrongUsage = typer.BadParameter
@@ -26,9 +28,7 @@ argument = typer.Argument
 option = typer.Option
 
 AsJson = Annotated[bool, option("--json", help="Print one JSON object, and nothing else.")]
-File = Annotated[
-    Path | None, argument(metavar="FILE", help="An airlock.toml; else the one that AIRLOCK_POLICY names.")
-]
+File = Annotated[Path | None, argument(metavar="FILE", help="An airlock.toml; else the one that AIRLOCK_POLICY names.")]
 
 
 def group(about: str, *, epilog: str | None = None) -> typer.Typer:
@@ -58,7 +58,7 @@ def answer(ask: Callable[[], Answer], *, as_json: bool) -> NoReturn:
         file = error.filename if isinstance(error.filename, str) else None
         found = refusal(Code.UNREACHABLE, file, [error.strerror or type(error).__name__])
     if as_json:
-        sys.stdout.write(f"{json.dumps(found.data, indent=2)}\n")
+        _write(sys.stdout, f"{json.dumps(found.data, indent=2)}\n")
     else:
         _show(found.pieces)
         _show(found.remarks, stderr=True)
@@ -94,8 +94,13 @@ def _show(pieces: Iterable[Piece], *, stderr: bool = False) -> None:
             for row in piece.rows:
                 table.add_row(*(Text(_printable(cell)) for cell in row))
             console.print(table)
-    text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
-    stream.write(text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
+    _write(stream, "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()  # here a reader that has gone is noticed, and no error
 
 
 def _printable(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from ..ledger.accounts import Unit
 from ..money import format_usd
 
-_USERINFO: Final = re.compile(r"(?<=://)[^\s]*@")
+_USERINFO: Final = re.compile(r"^([^:]*:(?://)?).*@", re.DOTALL)
 _SECRET: Final = re.compile(r"([?&#;][^=&;]*(?:pass|pwd|secret|token|key|auth|sig|cred)[^=&;]*=)[^&;#]*", re.IGNORECASE)
 
 
@@ -34,4 +34,4 @@ def instant(milliseconds: int) -> str:
 
 def redacted(url: str) -> str:
     """A URL without what may be a secret: who logs in, and parameters whose name says so."""
-    return _SECRET.sub(r"\1***", _USERINFO.sub("***@", url))
+    return _SECRET.sub(r"\1***", _USERINFO.sub(r"\1***@", url))

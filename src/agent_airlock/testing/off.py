@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,7 +15,7 @@ _lock: Final = threading.Lock()
 
 
 @contextmanager
-def airlock_off() -> Iterator[None]:
+def airlock_off() -> Generator[None, None, None]:
     """While the block runs, in every thread and task of the process, no gate checks, holds or counts anything.
 
     The gates' own keywords (``_airlock_tier`` and its siblings) are left out of the call, as ever. Blocks may nest and
