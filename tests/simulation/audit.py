@@ -25,6 +25,7 @@ def all_is_well(world: World) -> None:
             raise Violation(Law.ENDS, f"{len(process.tasks)} tasks of {process} have not ended")
     world.scheduler.now_ms += LONG_MS
     world.quiet = True
+    world.server.cut_at = world.second.cut_at = None
     _operator_puts_right(world)
     for server in world.servers:
         if server.owner is None or server.owner.alive:
