@@ -23,7 +23,7 @@ from tests.simulation.seams import Cells, installed
 from tests.simulation.shrink import shrunk
 from tests.simulation.world import run
 
-SEEDS: Final[dict[Kind, int]] = {"memory": 250, "sqlite": 25}
+SEEDS: Final[dict[Kind, int]] = {"memory": 200, "sqlite": 16}
 LONG_SEEDS: Final[dict[Kind, int]] = {"memory": 2_000, "sqlite": 400}
 """In each mode. The long ones take some 15 ms a run in memory, and 80 on a file."""
 ROOT: Final = Path(__file__).parents[2]
