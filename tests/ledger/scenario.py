@@ -52,7 +52,7 @@ from agent_airlock.ledger.operations import Clock, Close, Closed, Freeze, Raise,
 from agent_airlock.money import MAX_AMOUNT
 from tests.ledger.clock import START_MS
 from tests.ledger.ledgers import Bench
-from tests.ledger.words import LABELS
+from tests.ledger.words import LABELS, WHY
 
 _COUNTS: Final = ("settled", "presumed", "held", "overrun")
 
@@ -174,7 +174,7 @@ class Player:
         return Release(id, self.caller)
 
     def _resolve(self, id: str, rest: str = "") -> Resolve:
-        return Resolve(id, self._actual(id, rest)[1], "an operator says so")
+        return Resolve(id, self._actual(id, rest)[1], WHY)
 
     def _close(self, name: str) -> Close:
         return Close(self._account(name))
@@ -185,17 +185,17 @@ class Player:
         name, by, amount, until, when = rest.split()
         assert (by, until) == ("by", "until"), rest
         until_ms = None if when == "ever" else _instant(when)
-        self._set(Raise(self._account(name).line, _number(amount), until_ms, "an operator says so"))
+        self._set(Raise(self._account(name).line, _number(amount), until_ms, WHY))
 
     def _freeze(self, name: str, *, frozen: bool = True) -> None:
-        self._set(Freeze(self._account(name).line, "an operator says so", frozen=frozen))
+        self._set(Freeze(self._account(name).line, WHY, frozen=frozen))
 
     def _thaw(self, name: str) -> None:
         self._freeze(name, frozen=False)
 
     def _clock(self, rest: str) -> None:
         how, _, when = rest.partition(" ")
-        self._set(Clock(how, _instant(when) if when else None, "an operator says so"))  # type: ignore[arg-type]
+        self._set(Clock(how, _instant(when) if when else None, WHY))  # type: ignore[arg-type]
 
     def _set(self, command: Any) -> None:
         self.bench.apply(command)

@@ -56,6 +56,8 @@ class Options:
     max_ended: int
     sweep: int
     """How many ended leases a command sweeps, at most."""
+    cuts: tuple[tuple[int, int], ...]
+    """When the power goes, and at which sync of the command that comes next; 0: after its answer. (SQLite only.)"""
     reuse: float
     """How often a gate makes an id that another process has made before."""
 
@@ -117,6 +119,7 @@ def generate(seed: int, mode: Mode, focus: tuple[str, ...] = (), ledger: Kind = 
         lease_ms=rng.choice((60, 1_000, 1_000, 2_000, 5_000)),
         max_ended=rng.choice((2, 5, 100)),
         sweep=rng.choice((0, 1, 64)),
+        cuts=tuple((rng.randint(0, span_ms), rng.randint(0, 3)) for _ in range(rng.randint(1, 3) if kills else 0)),
         reuse=0.1,
     )
 

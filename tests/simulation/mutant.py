@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.simulation.generator import MODES, Mode
+from tests.simulation.generator import MODES, Kind, Mode
 from tests.simulation.seams import Seams
 
 Switch = Callable[[Seams], None]
@@ -20,22 +20,24 @@ Switch = Callable[[Seams], None]
 class Mutant:
     """``off`` switches the safeguard off. ``modes`` are where it is looked for, in this order.
 
-    ``focus``: kinds of callers that need it, where chance brings too few of them together.
+    ``focus``: kinds of callers that need it, where chance brings too few of them together. ``ledger``: the one that has
+    the safeguard.
     """
 
     name: str
     off: Switch
     modes: tuple[Mode, ...] = MODES
     focus: tuple[str, ...] = ()
+    ledger: Kind = "memory"
 
 
 MUTANTS: Final[dict[str, Mutant]] = {}
 
 
-def mutant(*modes: Mode, focus: tuple[str, ...] = ()) -> Callable[[Switch], Switch]:
+def mutant(*modes: Mode, focus: tuple[str, ...] = (), ledger: Kind = "memory") -> Callable[[Switch], Switch]:
     def register(off: Switch) -> Switch:
         name = off.__name__.replace("_", " ")
-        MUTANTS[name] = Mutant(name, off, modes or MODES, focus)
+        MUTANTS[name] = Mutant(name, off, modes or MODES, focus, ledger)
         return off
 
     return register

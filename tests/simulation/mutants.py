@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.simulation import mutants_callers, mutants_identity, mutants_money  # noqa: F401  (they register themselves)
+from tests.simulation import (  # noqa: F401  (they register themselves)
+    mutants_callers,
+    mutants_identity,
+    mutants_money,
+    mutants_sqlite,
+)
 from tests.simulation.mutant import MUTANTS, Mutant
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -59,7 +59,7 @@ def other_content_is_no_conflict(seams: Seams) -> None:
     seams.put(granting, "_first_difference", lambda row, command: None)
 
 
-@mutant("quiet", "faults")
+@mutant("quiet", "faults", focus=("meddler",))
 def a_closed_id_is_granted(seams: Seams) -> None:
     seams.cell(State.CLOSED, reserve=granting.grant, reserve_other=granting.grant)
 
@@ -178,7 +178,7 @@ def a_shut_account_takes_holds(seams: Seams) -> None:
     _granting(seams, grant)
 
 
-@mutant("quiet", "faults")
+@mutant("quiet", "faults", focus=("overseer",))
 def a_raise_has_no_end(seams: Seams) -> None:
     def room(limit: Any, override: Any, now: int) -> int:
         return limits.room_of(limit, override and replace(override, until_ms=None), now)
@@ -186,7 +186,7 @@ def a_raise_has_no_end(seams: Seams) -> None:
     seams.put(granting, "room_of", room)
 
 
-@mutant("quiet", "faults")
+@mutant("quiet", "faults", focus=("overseer",))
 def a_raise_is_not_looked_at(seams: Seams) -> None:
     seams.put(granting, "room_of", lambda limit, override, now: limits.room_of(limit, None, now))
 

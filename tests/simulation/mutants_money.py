@@ -103,7 +103,7 @@ def the_end_of_a_lease_frees(seams: Seams) -> None:
     seams.put(rules, "expire", freed)
 
 
-@mutant("quiet", "faults")
+@mutant("quiet", "faults", focus=("hesitant",))
 def a_lease_ends_one_millisecond_late(seams: Seams) -> None:
     seams.put(rules, "is_due", lambda row, now: row.state is State.HELD and row.expires_ms < now)
 

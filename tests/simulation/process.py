@@ -77,7 +77,7 @@ class Process:
     def _charge(self, line: Line, forgotten: Settle | Charge, rng: random.Random) -> None:
         """Its row is gone, the money is not: once more, under a new id."""
         id = self.ids.make(line.now_ms())
-        self.world.provider.renamed.setdefault(forgotten.id, id)
+        self.world.provider.renamed[forgotten.id].append(id)
         charge = Charge(id, forgotten.holds, forgotten.actual, forgotten.labels)
         self.post(line, charge, rng, again=True)
 
@@ -233,6 +233,6 @@ class Current:
         if self._reuses:
             world.share(process, id)
         if world.forgotten:
-            world.provider.renamed[world.forgotten] = id
+            world.provider.renamed[world.forgotten].append(id)
             world.forgotten = ""
         return id

@@ -5,7 +5,7 @@ A call that was let through is billed whether or not its caller lives to hear of
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ class Provider:
         self.gives_up = gives_up
         """Whether the end of a lease frees what a running call holds (``on_expiry="release"``)."""
         self.given_up: Counter[Law] = Counter()
-        self.renamed: dict[str, str] = {}
+        self.renamed: defaultdict[str, list[str]] = defaultdict(list)
         """Forgotten ids, and the ones under which their calls were charged instead."""
         self._runs: set[tuple[str, str]] = set()
         self._billed: Counter[tuple[str, str]] = Counter()
@@ -135,12 +135,12 @@ class Provider:
             return  # who went ahead without a grant, or took it back, and is dead, cannot tell
         if row is not None and row.state == "resolved":
             return
-        renamed = self.renamed.get(id, "")
-        again = server.witness.rows.get(renamed)
-        if renamed in server.witness.forgotten:
+        renamed = self.renamed[id]
+        if not server.witness.forgotten.isdisjoint(renamed):
             return  # said twice, and too late both times: so many others had ended in between
+        rows = [row, *(server.witness.rows.get(other) for other in renamed)]
         for place, hold in enumerate(holds):
-            amount = sum(one.booked[place] for one in (row, again) if one is not None and one.holds)
+            amount = sum(one.booked[place] for one in rows if one is not None and one.holds)
             billed = bill.get(hold.account.unit, 0)
             due = billed if lives else min(billed, hold.amount)
             if amount >= due:

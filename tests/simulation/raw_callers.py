@@ -64,7 +64,7 @@ class Caller:
         answer = yield from self.ask(verb(command.id, command.holds, bill, LABELS))
         if isinstance(answer, Forgotten):
             id = self.process.ids.make(self.process.line.now_ms())
-            self.world.provider.renamed[command.id] = id
+            self.world.provider.renamed[command.id].append(id)
             yield from self.ask(Charge(id, command.holds, bill, LABELS))
 
     def reserve(self, id: str | None = None, holds: tuple[Hold, ...] | None = None, *, shared: bool = True) -> Reserve:

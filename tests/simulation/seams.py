@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent_airlock import cost_tracking, gate, quote
 from agent_airlock.ledger import memory, rules, store
 from agent_airlock.ledger.commands import State
+from agent_airlock.ledger.sqlite import verbs
 from tests.simulation.process import Current
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def installed(cells: Cells, off: Callable[[Seams], None] | None = None) -> Itera
     seams.ids(cost_tracking, reuses=False)
     seams.put(quote, "get_global_tracker", lambda: HERE().current.tracker)
     seams.put(store, "MAX_OVER_ACCOUNTS", 2)
-    seams.put(memory, "SWEEP", memory.SWEEP)  # each world sets it
+    for module in (memory, verbs):
+        seams.put(module, "SWEEP", module.SWEEP)  # each world sets it
     try:
         if off is not None:
             off(seams)

@@ -15,7 +15,7 @@ from agent_airlock.ledger.clocks import LEAP_MS
 from tests.ledger.ledgers import open_bench
 from tests.ledger.scenario import Player, options
 from tests.simulation.batch import Batch
-from tests.simulation.generator import MODES, Mode, generate
+from tests.simulation.generator import KINDS_OF_LEDGER, MODES, Kind, Mode, generate
 from tests.simulation.laws import Law
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.report import failure, scenario
@@ -23,28 +23,34 @@ from tests.simulation.seams import Cells, installed
 from tests.simulation.shrink import shrunk
 from tests.simulation.world import run
 
-SEEDS: Final = 250
-LONG_SEEDS: Final = 2_000
+SEEDS: Final[dict[Kind, int]] = {"memory": 200, "sqlite": 16}
+LONG_SEEDS: Final[dict[Kind, int]] = {"memory": 2_000, "sqlite": 400}
+"""In each mode. The long ones take some 15 ms a run in memory, and 80 on a file."""
 ROOT: Final = Path(__file__).parents[2]
 
 
-def _hold_the_laws(mode: Mode, seeds: int) -> Batch:
+every_ledger = pytest.mark.parametrize("ledger", KINDS_OF_LEDGER)
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+
+def _hold_the_laws(mode: Mode, ledger: Kind, seeds: int) -> None:
     batch = Batch()
-    batch.run(range(seeds), mode)
+    batch.run(range(seeds), mode, ledger)
     print(batch.table())
     assert not batch.failures, f"{len(batch.failures)} of {seeds} seeds\n{failure(batch.failures[0])}"
-    return batch
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_no_law_is_broken(mode: Mode) -> None:
-    _hold_the_laws(mode, SEEDS)
+@every_ledger
+@every_mode
+def test_no_law_is_broken(mode: Mode, ledger: Kind) -> None:
+    _hold_the_laws(mode, ledger, SEEDS[ledger])
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("mode", MODES)
-def test_no_law_is_broken_by_many_seeds(mode: Mode) -> None:
-    _hold_the_laws(mode, LONG_SEEDS)
+@every_ledger
+@every_mode
+def test_no_law_is_broken_by_many_seeds(mode: Mode, ledger: Kind) -> None:
+    _hold_the_laws(mode, ledger, LONG_SEEDS[ledger])
 
 
 def test_every_cell_of_the_table_is_hit() -> None:
@@ -81,7 +87,7 @@ def _told(seed: int, mode: Mode) -> str:
     return f"{failure(outcome)}\n\n{scenario(outcome)}\n"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@every_mode
 def test_a_seed_is_the_same_run_each_time(mode: Mode) -> None:
     assert _told(3, mode) == _told(3, mode)
 
@@ -117,7 +123,7 @@ WITHOUT_WORDS: Final = ("newcomer", "onlooker")
 """Crowds and Compact have none in a scenario. When an id is forgotten depends on when a ledger sweeps."""
 
 
-@pytest.mark.parametrize("mode", MODES)
+@every_mode
 def test_a_run_becomes_a_scenario_that_a_ledger_can_play(mode: Mode) -> None:
     for seed in range(12):
         made = generate(seed, mode)

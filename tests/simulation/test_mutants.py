@@ -18,7 +18,7 @@ def test_a_safeguard_that_is_switched_off_is_seen(name: str) -> None:
     mutant = MUTANTS[name]
     batch = Batch(mutant)
     for mode in mutant.modes:
-        batch.run(range(SEEDS), mode, stop=True)
+        batch.run(range(SEEDS), mode, mutant.ledger, stop=True)
         if batch.failures:
             print(batch.failures[0].violation)
             return

@@ -36,6 +36,7 @@ from agent_airlock.money import MAX_AMOUNT
 from tests.simulation.laws import Law, Violation
 from tests.simulation.standing import Row, Standing
 
+OPEN: Final = ("held", "presumed", "lapsed")
 CAUSES: Final = ("above_hold", "late", "forced", "charged")
 
 
@@ -55,7 +56,8 @@ class Witness(Standing):
         self.stamp: Stamp | None = None
         self.now_ms = 0
 
-    def saw(self, command: AnyCommand, answer: Any) -> None:
+    def saw(self, command: AnyCommand, answer: Any, *, unsure: bool = False) -> None:
+        """``unsure``: it may have been written before, without an answer."""
         before = self.stamp
         self._in_order(answer.stamp)
         match command:
@@ -73,8 +75,18 @@ class Witness(Standing):
                 self.raised[override.line] = max(self.raised[override.line], override.raised)
             case Closed(balance=balance):
                 self.of(balance.account).shut = balance.shut
-        if before is not None and self._wrote(answer):
+        if before is not None and not unsure and self._wrote(answer):
             must(answer.stamp.seq > before.seq, Law.TIME, "{} wrote, and is numbered as what it saw", command)
+
+    def as_first(self, command: AnyCommand, answer: Any) -> Any:
+        """The answer to a message that is repeated, as its first copy was answered, if that took effect."""
+        row = self.rows.get(getattr(command, "id", ""))
+        match answer:
+            case Settled(repeated=True) if row is None or row.state != "settled":
+                return replace(answer, repeated=False)
+            case Released(effect=False, state=State.RELEASED | State.CLOSED) if row is None or row.state in OPEN:
+                return replace(answer, effect=True)
+        return answer
 
     def _in_order(self, stamp: Stamp) -> None:
         known = self.stamp

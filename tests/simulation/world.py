@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from agent_airlock.budgets import BudgetSet
 from agent_airlock.config import AirlockConfig
@@ -15,8 +15,9 @@ from agent_airlock.cost_tracking import BudgetConfig, CostTracker
 from agent_airlock.events import Event, EventKind
 from agent_airlock.ledger import memory
 from agent_airlock.ledger.accounts import Hold
-from agent_airlock.ledger.commands import Reserve
+from agent_airlock.ledger.commands import Ledger, Reserve
 from agent_airlock.ledger.memory import MemoryLedger
+from agent_airlock.ledger.sqlite import verbs
 from agent_airlock.money import usd_from_nano
 from agent_airlock.policy import SecurityPolicy
 from agent_airlock.quote import Gate
@@ -32,9 +33,18 @@ from tests.simulation.raw_callers import LABELS, RAW, Caller
 from tests.simulation.replay import Replay
 from tests.simulation.scheduler import Scheduler, Wall
 from tests.simulation.server import Server
+from tests.simulation.sqlite_store import SqliteStore
 
+SWEEPERS: Final = (memory, verbs)
 RESTART_MS: Final = 100
 SCRIPTS: Final = {**RAW, **OPERATORS}
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """A ledger that has files."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -61,7 +71,8 @@ class World:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.rng = random.Random(f"world/{options.mode}/{options.seed}")
-        memory.SWEEP = options.sweep  # type: ignore[misc]
+        for module in SWEEPERS:
+            module.SWEEP = options.sweep  # type: ignore[attr-defined]
         self.scheduler = Scheduler(random.Random(options.seed))
         self.wall = Wall(self.scheduler, options.start_ms)
         self.network = Network(self.scheduler, options.some_faults())
@@ -90,7 +101,12 @@ class World:
     # --- what it is made of ------------------------------------------------------------------------------
 
     def serve(self, name: str, owner: Process | None = None) -> Server:
-        ledger = MemoryLedger(clock=self.wall, boot_clock=self.wall.boot, max_ended=self.options.max_ended)
+        options = self.options
+        ledger: Ledger
+        if options.ledger == "sqlite" and owner is None:
+            ledger = SqliteStore(self.wall, random.Random(f"{options.seed}/{name}"), options.max_ended)
+        else:
+            ledger = MemoryLedger(clock=self.wall, boot_clock=self.wall.boot, max_ended=self.options.max_ended)
         server = Server(name, ledger, self.wall, owner)
         self.servers.append(server)
         return server
@@ -128,6 +144,11 @@ class World:
     def _hear(self, event: Event) -> None:
         if event.kind is EventKind.FORGOTTEN:
             self.forgotten = event.call_id or ""
+
+    def close(self) -> None:
+        for server in (self.server, self.second):
+            if isinstance(server.ledger, Closes):
+                server.ledger.close()
 
     # --- what callers take from it -----------------------------------------------------------------------
 
@@ -193,6 +214,8 @@ class World:
             after(at_ms, partial(self._kill, number % options.processes))
         for at_ms in options.cancels_ms:
             after(at_ms, self._cancel_one)
+        for number, (at_ms, at_sync) in enumerate(options.cuts if options.ledger == "sqlite" else ()):
+            after(at_ms, partial(self._cut_power, at_sync, machine=number % 2 == 0))
         for at_ms, step in options.steps:
             after(at_ms, partial(self._step_clock, step))
         self.scheduler.run()
@@ -221,6 +244,14 @@ class World:
             self.dead.add(process.nonce)
             self.scheduler.after(RESTART_MS, partial(self._restart, place))
 
+    def _cut_power(self, at_sync: int, *, machine: bool) -> None:
+        """Of the ledgers' machine; ``machine``: all processes run on it too."""
+        for server in (self.server, self.second):
+            server.cut_at = at_sync
+        if machine:
+            for place in range(self.options.processes):
+                self._kill(place)
+
     def _restart(self, place: int) -> None:
         self.processes[place] = self.boot(place)
 
@@ -244,5 +275,7 @@ def run(options: Options) -> Outcome:
         world.play()
     except Violation as broken:
         violation = broken
+    finally:
+        world.close()
     written = tuple(server for server in world.servers if server.trace or server is world.server)
     return Outcome(options, violation, world.provider.given_up, written)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from ..money import MAX_AMOUNT
+from ..values import shown
 from .accounts import Account, Balance, Crowd, Hold
 from .operations import Freeze, Override, Raise
 from .rows import Head, Rows, whole_amount
+
+MAX_LINE: Final = 1_000
+"""Characters of an account's line, at most."""
 
 
 def room_of(limit: int | None, override: Override | None, now: int) -> int:
@@ -23,14 +28,17 @@ def overridden(known: Override | None, command: Raise | Freeze) -> Override:
     """What stands over the line when the operator's word is taken.
 
     Raises:
-        ValueError: a raise that is not a whole number of at least 0, or a time that is none.
+        ValueError: a line that is none, a raise that is no whole number of at least 0, or a time that is none.
     """
-    known = known or Override(command.line)
+    kind, line = type(command).__name__, command.line
+    if not isinstance(line, str) or not 0 < len(line) <= MAX_LINE:
+        raise ValueError(f"{kind}.line must be text of 1 to {MAX_LINE:,} characters, not {shown(line)}")
+    known = known or Override(line)
     if isinstance(command, Freeze):
         return replace(known, frozen=command.frozen)
     until = command.until_ms
     if until is not None and type(until) is not int:
-        raise ValueError("Raise.until_ms must be whole milliseconds since 1970, or None")
+        raise ValueError(f"Raise.until_ms must be whole milliseconds since 1970, or None, not {shown(until)}")
     return replace(known, raised=whole_amount(command.amount), until_ms=until)
 
 

@@ -1,4 +1,4 @@
-"""Rule 6: after a power cut a durable ledger holds every operation that it answered, whatever the disk had not synced."""
+"""Rule 6: after a power cut a durable ledger holds all that it answered, whatever the disk had not synced."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import apsw
 
 from ...exceptions import LedgerUnavailable
-from . import files
+from . import copies, files
 from .errors import translated
 from .statements import Statements
 
@@ -123,6 +123,7 @@ class Database:
         try:
             connection.set_busy_handler(self._busy_handler())
             self._configure(connection)
+            copies.bring_up_to_date(connection, self.path, self._vfs)
             if files.identity(self.path) != before or files.has_moved(connection):
                 raise LedgerUnavailable(f"{self.path} was replaced while it was opened")
         except BaseException:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -37,10 +37,13 @@ def place(path: str | os.PathLike[str]) -> str:
         LedgerUnavailable: there is no such folder, it is on a network file system, or something else is there.
     """
     real = Path(os.path.realpath(path))
-    if not real.parent.is_dir():
-        raise LedgerUnavailable(f"{real}: there is no folder {real.parent}")
-    if real.exists() and not real.is_file():
-        raise LedgerUnavailable(f"{real} is no file")
+    try:
+        if not real.parent.is_dir():
+            raise LedgerUnavailable(f"{real}: there is no folder {real.parent}")
+        if real.exists() and not real.is_file():
+            raise LedgerUnavailable(f"{real} is no file")
+    except OSError as error:
+        raise LedgerUnavailable(f"{real} cannot be looked at: {error.strerror}") from error
     refuse_network(real.parent)
     return str(real)
 
@@ -48,8 +51,10 @@ def place(path: str | os.PathLike[str]) -> str:
 def identity(path: str) -> Identity | None:
     try:
         found = os.stat(path)  # noqa: PTH116  (in each transaction)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise LedgerUnavailable(f"{path} cannot be looked at: {error.strerror}") from error
     return found.st_dev, found.st_ino
 
 
@@ -85,8 +90,8 @@ def refuse_old_library(version: str) -> None:
 _FIXED: Final = ((3, 44, 6), (3, 50, 7))
 
 
-def look_at_header(path: str, vfs: str | None) -> int:
-    """The format's version of a ledger's file, before a connection writes anything to it.
+def look_at_header(path: str, vfs: str | None) -> None:
+    """See that a file is a ledger's, before a connection writes anything to it.
 
     Raises:
         LedgerUnavailable: no file, another program's file, or a newer format.
@@ -100,13 +105,7 @@ def look_at_header(path: str, vfs: str | None) -> int:
     application = int.from_bytes(header[_APPLICATION_ID : _APPLICATION_ID + 4], "big")
     if application != schema.APPLICATION_ID:
         raise LedgerUnavailable(f"{path} is another program's database, not a ledger. It is left as it is")
-    version = int.from_bytes(header[_USER_VERSION : _USER_VERSION + 4], "big")
-    if version > schema.VERSION:
-        raise LedgerUnavailable(
-            f"{path} has the format {version} of a newer agent-airlock-ledger; this one knows up to {schema.VERSION}: "
-            "install the newer one"
-        )
-    return version
+    schema.refuse_newer(path, int.from_bytes(header[_USER_VERSION : _USER_VERSION + 4], "big"))
 
 
 def _read_header(path: str, vfs: str | None) -> bytes:
@@ -131,28 +130,31 @@ def make(path: str, vfs: str | None) -> None:
         LedgerUnavailable: it cannot be made there, or a lost ledger's log is still there.
     """
     for suffix in ("-wal", "-journal"):
-        if Path(path + suffix).exists():
+        if Path(path + suffix).exists() and identity(path) is None:  # looked at again: another process may be first
             raise LedgerUnavailable(
                 f"{path} is not there, but {path}{suffix} is, which has the last of what a ledger held: put the ledger "
                 "back, or move that file away to start anew"
             )
-    with _beside(path) as new:
-        connection = connect(new, vfs)
-        try:
-            schema.create(connection)
-        finally:
-            connection.close()
-        put(new, path)
+    try:
+        with beside(path) as new:
+            connection = connect(new, vfs)
+            try:
+                schema.create(connection)
+            finally:
+                connection.close()
+            put(new, path)  # if another process was first, its ledger is the one
+    except apsw.Error as error:
+        raise translated(error, path, 0) from error
 
 
 @contextmanager
-def _beside(path: str) -> Generator[str]:
+def beside(path: str) -> Generator[str]:
     """An empty file of mode 0600 in the same folder, gone afterwards."""
     new = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.new"
     try:
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
-        raise LedgerUnavailable(f"no ledger can be made at {path}: {error.strerror}") from error
+        raise LedgerUnavailable(f"{path} cannot be made: {error.strerror}") from error
     try:
         yield new
     finally:
@@ -160,13 +162,18 @@ def _beside(path: str) -> Generator[str]:
             Path(new + suffix).unlink(missing_ok=True)
 
 
-def put(new: str, path: str) -> None:
-    """Give a file that is complete its name, if nothing has it; and have the folder remember."""
-    with suppress(FileExistsError):  # another process was first: its ledger is the one
+def put(new: str, path: str) -> bool:
+    """Give a file that is complete its name, and have the folder remember. False if something has that name."""
+    try:
         os.link(new, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise LedgerUnavailable(f"{path} cannot be made: {error.strerror}") from error
     if os.name == "posix":
         folder = os.open(Path(path).parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+    return True

@@ -16,7 +16,7 @@ from .. import finalisers
 from ..clocks import NanoClock, boot_ns
 from ..commands import A, Command, Stamp
 from ..operations import Compact, Compacted
-from . import files, forks
+from . import copies, files, forks
 from .database import BUSY_SECONDS, Database, Durability
 from .executor import Executor
 from .folding import RETAIN_DAYS, LetGo
@@ -77,6 +77,7 @@ class SqliteLedger:
         self.path: Final = files.place(path)
         if files.identity(self.path) is None:
             files.make(self.path, vfs)
+        self._vfs = vfs
         self._database = Database(self.path, durability, busy_seconds, vfs)
         self._executor = Executor(
             self._database,
@@ -144,6 +145,15 @@ class SqliteLedger:
         if self._async is None:
             self._async = AsyncSqliteLedger(self)
         return self._async
+
+    def back_up(self, to: str | os.PathLike[str]) -> None:
+        """Copy one state of the ledger to a new file, of mode 0600, while others use it.
+
+        Raises:
+            LedgerUnavailable: something is there already, or it cannot be written.
+        """
+        with self._reading:  # no fork comes between
+            copies.back_up(self.path, to, self._vfs)
 
     def close(self) -> None:
         """Let the file go. The next command opens it again."""

@@ -1,4 +1,4 @@
-"""The format of a ledger's file: a new one, and an older one brought up to date with a copy kept."""
+"""The format of a ledger's file: a new one, and an older one brought up to date."""
 
 from __future__ import annotations
 
@@ -14,26 +14,11 @@ from .statements import Statements
 APPLICATION_ID: Final = 0x41524C4B
 """'ARLK', in the header of each ledger's file."""
 VERSION: Final = 1
-"""The newest format that this code knows. Each has a script of its own: ``schema.sql`` makes the newest."""
+"""The newest format that this code knows: the one that ``schema.sql`` makes."""
 MIGRATIONS: Final[dict[int, str]] = {}
-"""By the version that a file has → the script that makes it the next."""
+"""By the format that a file has → the script that makes it the next."""
 
-
-def refuse_other_format(version: int) -> None:
-    """What another process made of the file since it was opened.
-
-    Raises:
-        LedgerUnavailable: it is of another format now.
-    """
-    if version != VERSION:
-        raise LedgerUnavailable(
-            f"the ledger's file was brought to the format {version} by a newer agent-airlock-ledger while this process "
-            f"had it open; this one knows up to {VERSION}: start it again with the newer one"
-        )
-
-
-def script(name: str) -> str:
-    return Path(__file__).parent.joinpath(name).read_text(encoding="utf-8")
+_SCHEMA: Final = Path(__file__).with_name("schema.sql")
 
 
 def create(connection: apsw.Connection) -> None:
@@ -44,11 +29,39 @@ def create(connection: apsw.Connection) -> None:
     run("PRAGMA synchronous = FULL")
     run(f"PRAGMA application_id = {APPLICATION_ID}")
     run("BEGIN IMMEDIATE")
-    run(script("schema.sql"))
-    run(
-        "INSERT INTO head VALUES (1, ?, ?, 1, 0, 0, NULL, 0, 0, '', 0, 0)",
-        (VERSION, secrets.token_hex(8)),
-    )
+    run(_SCHEMA.read_text(encoding="utf-8"))
+    run("INSERT INTO head VALUES (1, ?, ?, 1, 0, 0, NULL, 0, 0, '', 0, 0)", (VERSION, secrets.token_hex(8)))
     run(f"PRAGMA user_version = {VERSION}")
     run("COMMIT")
     run("PRAGMA journal_mode = WAL")
+
+
+def migrate(statements: Statements, path: str, version: int) -> None:
+    """Make a file of an older format one of the newest, within the transaction that is open.
+
+    Raises:
+        LedgerUnavailable: there is no way from that format.
+    """
+    while version < VERSION:
+        script = MIGRATIONS.get(version)
+        if script is None:
+            raise LedgerUnavailable(
+                f"{path} has the format {version}, which this agent-airlock-ledger does not know: it makes {VERSION}"
+            )
+        statements.run(script)
+        version += 1
+    statements.run("UPDATE head SET format = ?", (VERSION,))
+    statements.run(f"PRAGMA user_version = {VERSION}")
+
+
+def refuse_newer(path: str, version: int) -> None:
+    """Refuse a file that a newer package wrote.
+
+    Raises:
+        LedgerUnavailable: naming both formats.
+    """
+    if version > VERSION:
+        raise LedgerUnavailable(
+            f"{path} has the format {version} of a newer agent-airlock-ledger; this one knows up to {VERSION}: install "
+            "the newer one"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from ...exceptions import LedgerUnavailable
 from ...money import MAX_AMOUNT
 from .. import rules
 from ..accounts import Hold
@@ -38,6 +39,11 @@ _PUT_HEAD: Final = """
     ended_rows = ?
 """
 
+_MIGRATED: Final = (
+    "the ledger's file was brought to a newer format while this process had it open: start it again, with the newer "
+    "agent-airlock-ledger"
+)
+
 
 class _Found(NamedTuple):
     """What is kept of a reservation beside its values."""
@@ -61,7 +67,8 @@ class Work:
         self.overrides = dict(self._overrides())
         self._found: dict[str, _Found] = {}
         version, ledger, epoch, seq, *clock, forgotten, ends, ended_rows = statements.only("SELECT * FROM head")[1:]
-        schema.refuse_other_format(version)
+        if version != schema.VERSION:
+            raise LedgerUnavailable(_MIGRATED)
         self.seen_ms: int = clock[0]
         self.boot: str | None = clock[1]
         self.boot_ms: int = clock[2]
