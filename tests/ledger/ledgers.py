@@ -42,11 +42,11 @@ class AsyncMemoryLedger:
 
 
 def _memory(clock: Clock, **options: Any) -> Book:
-    return MemoryLedger(clock=clock, **options)
+    return MemoryLedger(clock=clock, boot_clock=clock.boot, **options)
 
 
 def _async_memory(clock: Clock, **options: Any) -> Book:
-    return AsyncMemoryLedger(MemoryLedger(clock=clock, **options))
+    return AsyncMemoryLedger(MemoryLedger(clock=clock, boot_clock=clock.boot, **options))
 
 
 _FOLDERS: Final[list[tempfile.TemporaryDirectory[str]]] = []
@@ -61,7 +61,7 @@ def new_file() -> Path:
 
 def _sqlite(clock: Clock, **options: Any) -> SqliteLedger:
     """Nothing here is about syncs, which cost most of the time: ``tests/ledger/sqlite`` is."""
-    return SqliteLedger(new_file(), durability="normal", clock=clock, **options)
+    return SqliteLedger(new_file(), durability="normal", clock=clock, boot_clock=clock.boot, **options)
 
 
 def _async_sqlite(clock: Clock, **options: Any) -> Book:

@@ -70,7 +70,10 @@ class Account:
 
 @message
 class Crowd:
-    """The accounts that a wildcard opens in a period: at most ``most``. Calls beyond share ``overflow``."""
+    """The accounts that a wildcard opens in a period: at most ``most``. Calls beyond share ``overflow``.
+
+    A reservation has one hold of a crowd, for a call has one value of the wildcard's scope.
+    """
 
     overflow: Account
     most: int
