@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from agent_airlock import cost_tracking, gate, quote
+from agent_airlock import cost_tracking, gate, quote, spend
 from agent_airlock.ledger import memory, rules, store
 from agent_airlock.ledger.commands import State
 from agent_airlock.ledger.sqlite import verbs
@@ -69,6 +69,7 @@ def installed(cells: Cells, off: Callable[[Seams], None] | None = None) -> Itera
     seams.ids(gate, reuses=False)
     seams.ids(quote, reuses=True)
     seams.ids(cost_tracking, reuses=False)
+    seams.ids(spend, reuses=False)
     seams.put(quote, "get_global_tracker", lambda: HERE().current.tracker)
     seams.put(store, "MAX_OVER_ACCOUNTS", 2)
     for module in (memory, verbs):

@@ -194,26 +194,30 @@ class Store:
         most = spare + self._batch if spare > 0 else 0
         rows = list(islice(ended, most)) or list(takewhile(self._is_old, islice(ended, self._batch)))
         # Of a row that moved on since, the newer copy comes later.
-        gone = [row for row in rows if self.rows.get(row.request.id) is row]
+        # One that is ahead of the ledger's time stays: the mark may not pass the time, or new ids would be below it.
+        ahead = first_of(self.head.now_ms + 1)
+        gone = [row for row in rows if self.rows.get(row.request.id) is row and row.request.id < ahead]
         if rows:
-            self.do(partial(self._fold, rows, self.folds.with_rows(gone)))
+            self.do(partial(self._fold, rows, self.folds.with_rows(gone), ahead))
         self.forget_at = len(ended) + self._batch
         return len(gone)
 
     def _is_old(self, row: Reservation) -> bool:
         return row.ended_ms + max(DAY_MS, 10 * row.lease_ms) < self.head.now_ms
 
-    def _fold(self, rows: list[Reservation], updates: list[Update]) -> None:
+    def _fold(self, rows: list[Reservation], updates: list[Update], ahead: str) -> None:
         self.folds.put(updates)
         remembered, ended = self.rows, self.ended
         # The mark first: an id without a row that is not below it would be new.
-        gone = [row.request.id for row in rows if remembered.get(row.request.id) is row]
+        gone = [row.request.id for row in rows if remembered.get(row.request.id) is row and row.request.id < ahead]
         self.head.forgotten_before = max([self.head.forgotten_before, *gone])
         for id in gone:
             del remembered[id]
         for row in rows:
             if ended and ended[0] is row:
                 ended.popleft()
+                if remembered.get(row.request.id) is row:
+                    ended.append(row)
 
     def drop_accounts(self) -> int:
         """Drop the accounts whose period is over and to which no remembered reservation points. How many."""

@@ -138,7 +138,7 @@ class SqliteLedger:
             pass
         with self._reading, self._reader.transaction("BEGIN") as statements:
             head = Work(statements).head
-        return Compacted(ids, accounts, head.stamp())
+        return Compacted(ids, accounts, Stamp(head.ledger, head.epoch, head.seq, max(head.now_ms, self.now_ms())))
 
     def for_async(self) -> AsyncSqliteLedger:
         """The same ledger for async callers: its ``apply`` is awaited, and never blocks their loop."""

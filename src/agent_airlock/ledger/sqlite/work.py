@@ -181,7 +181,7 @@ class Work:
     def put_head(self, boot: str | None, boot_ms: int) -> None:
         """Write the head, if anything changed."""
         head = self.head
-        if head.seq != self._seq:
+        if head.seq != self._seq or head.now_ms > self.seen_ms:
             values: list[Any] = [head.seq, head.now_ms, boot, boot_ms, self.clock_sets, head.forgotten_before]
             self.statements.run(_PUT_HEAD, (*values, self._ends, self.ended_rows))
 
