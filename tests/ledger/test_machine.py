@@ -15,19 +15,22 @@ from agent_airlock.ledger.commands import (
     Check,
     Entries,
     Forgotten,
+    OnExpiry,
     Reserve,
     Reserved,
     Settled,
     State,
 )
+from agent_airlock.ledger.operations import Close, Resolved
 from tests.ledger.clock import START_MS
 from tests.ledger.ledgers import LEDGERS, Bench
 from tests.ledger.model import Model
 from tests.ledger.scenario import say
-from tests.ledger.words import account, charge, release, reserve, settle
+from tests.ledger.words import account, charge, freeze, lifted, release, reserve, resolve, settle
 
 HOUR_MS: Final = 3_600_000
 LIMITS: Final = {"a": 10, "b": 3, "hourly": 10, "counted": None}
+COUNTS: Final = {"settled": ("settled", "resolved"), "presumed": ("presumed",), "held": ("held",)}
 CAUSES: Final = ("above_hold", "late", "forced", "charged")
 
 some_ids = st.integers(0, 7)
@@ -39,6 +42,8 @@ some_asked = st.lists(
     max_size=3,
     unique_by=lambda asked: asked[0],
 )
+some_scopes = st.sampled_from(sorted(LIMITS))
+some_endings: st.SearchStrategy[OnExpiry] = st.sampled_from(["presume", "presume", "release"])
 some_leases = st.sampled_from([0, 1_000, 60_000, 10 * HOUR_MS])
 some_steps = st.sampled_from([-HOUR_MS, -1, 1, 999, 1_000, 60_000, HOUR_MS - 1, HOUR_MS])
 
@@ -56,6 +61,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model(START_MS)
         self.sent: list[Any] = []
         self.forgotten: set[str] = set()
+        self.most_raised: dict[str, int] = {}
 
     def id(self, number: int) -> str:
         """Where a ledger forgets, the ids move on with what it has seen; the others are reused for ever."""
@@ -80,9 +86,13 @@ class Machine(RuleBasedStateMachine):
         asked=some_asked,
         lease=some_leases,
         late=st.sampled_from([0] * 9 + [1]),
+        ending=some_endings,
     )
-    def reserve(self, number: int, nonce: str, asked: list[tuple[str, int]], lease: int, late: int) -> None:
-        self.send(reserve(self.id(number), *self.holds(asked, hours_ago=late), nonce=nonce, lease_ms=lease))
+    def reserve(
+        self, number: int, nonce: str, asked: list[tuple[str, int]], lease: int, late: int, ending: OnExpiry
+    ) -> None:
+        holds = self.holds(asked, hours_ago=late)
+        self.send(reserve(self.id(number), *holds, nonce=nonce, lease_ms=lease, on_expiry=ending))
 
     @rule(number=some_ids, asked=some_asked, actual=some_amounts)
     def settle(self, number: int, asked: list[tuple[str, int]], actual: int) -> None:
@@ -95,6 +105,33 @@ class Machine(RuleBasedStateMachine):
     @rule(number=some_ids, nonce=some_nonces)
     def release(self, number: int, nonce: str) -> None:
         self.send(release(self.id(number), nonce))
+
+    @rule(number=some_ids, actual=some_amounts)
+    def resolve(self, number: int, actual: int) -> None:
+        self.send(resolve(self.id(number), actual))
+
+    @rule(scope=some_scopes, amount=some_amounts, lasts=st.sampled_from([None, 0, 1, 60_000, HOUR_MS]))
+    def lift(self, scope: str, amount: int, lasts: int | None) -> None:
+        """An operator raises a line."""
+        (hold,) = self.holds([(scope, 0)])
+        until = None if lasts is None else self.bench.book.now_ms() + lasts
+        self.bench.apply(lifted(hold.account.line, amount, until))
+        self.model.raised[hold.account.line] = amount, until
+        self.most_raised[scope] = max(self.most_raised.get(scope, 0), amount)
+
+    @rule(scope=some_scopes, frozen=st.sampled_from([False, False, True]))
+    def freeze(self, scope: str, frozen: bool) -> None:
+        (hold,) = self.holds([(scope, 0)])
+        self.bench.apply(freeze(hold.account.line, frozen=frozen))
+        (self.model.frozen.add if frozen else self.model.frozen.discard)(hold.account.line)
+
+    @rule(yes=st.sampled_from([False] * 9 + [True]))
+    def close(self, yes: bool) -> None:
+        """This hour's account, now and then; the next hour has another."""
+        (hold,) = self.holds([("hourly", 0)])
+        if yes:
+            self.bench.apply(Close(hold.account))
+            self.model.closed[hold.account.id] = hold.account
 
     @rule(which=st.integers(0, 10))
     def send_again(self, which: int) -> None:
@@ -110,7 +147,7 @@ class Machine(RuleBasedStateMachine):
         self.sent.append(command)
         self.model.see(self.bench.clock.ms)
         answer = self.bench.apply(command)
-        if isinstance(answer, Forgotten):
+        if isinstance(answer, Forgotten) or (isinstance(answer, Resolved) and answer.state is State.FORGOTTEN):
             self.may_be_forgotten(command.id)
             return
         assert command.id not in self.forgotten, "forgotten, and known again"
@@ -134,7 +171,8 @@ class Machine(RuleBasedStateMachine):
         """Rule 1, as a step: the total and what was asked for fit the limit at the moment of the grant."""
         assert [balance.account for balance in answer.after] == [hold.account for hold in command.holds]
         for hold, balance in zip(command.holds, answer.after, strict=True):
-            assert hold.limit is None or balance.total <= hold.limit
+            limit = self.model.limit(hold)
+            assert limit is None or balance.total <= limit
             assert balance.held >= hold.amount
 
     @invariant()
@@ -144,8 +182,9 @@ class Machine(RuleBasedStateMachine):
         self.totals_are_the_sum_of_the_rows(balances)
         self.what_was_billed_is_booked()
         for balance in balances.values():  # rule 1, as a state
-            limit = LIMITS[balance.account.scope]
-            assert limit is None or balance.total <= limit + balance.overrun
+            scope = balance.account.scope
+            limit = LIMITS[scope]
+            assert limit is None or balance.total <= limit + self.most_raised.get(scope, 0) + balance.overrun
         assert self.bench.apply(Check()).problems == ()
 
     def totals_are_the_sum_of_the_rows(self, balances: dict[str, Balance]) -> None:
@@ -153,8 +192,9 @@ class Machine(RuleBasedStateMachine):
         assert balances.keys() <= known.keys(), "an account that nothing was booked on"
         for id, one in known.items():
             balance = balances.get(id) or Balance(one)
-            for state in ("settled", "presumed", "held"):
-                assert getattr(balance, state) == self.model.total(one, state), (id, state)
+            for count, states in COUNTS.items():
+                assert getattr(balance, count) == self.model.total(one, *states), (id, count)
+            assert (balance.shut == "closed") == (id in self.model.closed)
             for cause in CAUSES:
                 assert getattr(balance.overruns, cause) == self.model.overruns[id, cause], (id, cause)
 

@@ -11,18 +11,45 @@ from typing import Final
 
 import pytest
 
+from agent_airlock.exceptions import ClockJump
 from agent_airlock.ledger.accounts import Account, Hold, Period
 from agent_airlock.ledger.commands import Reserve
+from agent_airlock.ledger.operations import Close
 from agent_airlock.money import MAX_AMOUNT
 from tests.ledger.clock import DAY_MS, START_MS
 from tests.ledger.ledgers import Bench
 from tests.ledger.scenario import say
-from tests.ledger.words import account, charge, hold, release, reserve
+from tests.ledger.words import account, charge, freeze, hold, release, reserve
 
 OF_THE_ID: Final = ("forgotten", "in use", "conflict", "state")
 OF_AN_ACCOUNT: Final = ("wrong period", "period overlap", "frozen", "refused", "granted")
 ORDER: Final = OF_THE_ID + OF_AN_ACCOUNT
-SAYS: Final = {"conflict": "conflict lease", "state": "released", "granted": "held"}
+
+
+def _saturate(bench: Bench, where: Account) -> None:
+    for id in ("c1", "c2"):
+        bench.apply(charge(f"{id} {where.scope}", hold(1, None, where), actual=MAX_AMOUNT))
+
+
+FREEZING: Final[dict[str, Callable[[Bench, Account], object]]] = {
+    "frozen": _saturate,
+    "closed account": lambda bench, where: bench.apply(Close(where)),
+    "frozen line": lambda bench, where: bench.apply(freeze(where.line)),
+}
+"""What has one place in the order: each way in which an account takes no new hold."""
+PAIRS: Final = (
+    *combinations(ORDER, 2),
+    *[(first, "frozen line") for first in ORDER[: ORDER.index("frozen")]],
+    *[(first, "closed account") for first in ORDER[: ORDER.index("frozen")]],
+    *[(first, second) for first in ("frozen line", "closed account") for second in ("refused", "granted")],
+)
+SAYS: Final = {
+    "conflict": "conflict lease",
+    "state": "released",
+    "granted": "held",
+    "frozen line": "frozen",
+    "closed account": "frozen",
+}
 
 YESTERDAY: Final = Period(START_MS - DAY_MS, START_MS)
 TODAY: Final = Period(START_MS, START_MS + DAY_MS)
@@ -40,9 +67,8 @@ def _in_the_way(bench: Bench, what: str, scope: str) -> Hold:
     if what == "period overlap":
         bench.apply(reserve(f"r1 {scope}", hold(1, 10, _day(scope, TODAY_ELSEWHERE))))
         return hold(1, 10, _day(scope))
-    if what == "frozen":
-        for id in ("c1", "c2"):
-            bench.apply(charge(f"{id} {scope}", hold(1, None, _day(scope)), actual=MAX_AMOUNT))
+    if what in FREEZING:
+        FREEZING[what](bench, _day(scope))
         return hold(0, MAX_AMOUNT, _day(scope))
     return hold(11 if what == "refused" else 1, 10, _day(scope))
 
@@ -70,9 +96,8 @@ def _spoil(bench: Bench, what: str) -> None:
         bench.clock.tick(86_400)
     elif what == "period overlap":
         bench.apply(charge("c1", hold(0, 10, _day("x", TODAY_ELSEWHERE)), actual=0))
-    elif what == "frozen":
-        for id in ("c1", "c2"):
-            bench.apply(charge(id, hold(0, None, _day("x")), actual=MAX_AMOUNT))
+    elif what in FREEZING:
+        FREEZING[what](bench, _day("x"))
     elif what == "refused":
         bench.apply(charge("c1", hold(0, 10, _day("x")), actual=10))
 
@@ -85,7 +110,7 @@ def _answer(bench: Bench, asked: Reserve) -> str:
     return answer
 
 
-@pytest.mark.parametrize(("first", "second"), tuple(combinations(ORDER, 2)))
+@pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_the_answer_that_comes_first_is_given(first: str, second: str, open_ledger: Callable[..., Bench]) -> None:
     if first in OF_THE_ID:
         # Forgetting is a matter of numbers; the mark must not be reached by what else a case writes.
@@ -101,7 +126,7 @@ def test_the_answer_that_comes_first_is_given(first: str, second: str, open_ledg
     assert _answer(bench, asked).startswith(says if first in OF_THE_ID else f"{says} first")
 
 
-@pytest.mark.parametrize("what", ORDER)
+@pytest.mark.parametrize("what", [*ORDER, "frozen line", "closed account"])
 def test_each_of_the_answers_alone(what: str, open_ledger: Callable[..., Bench]) -> None:
     bench = open_ledger(max_ended=4) if what == "forgotten" else open_ledger()
     of_the_id = what in OF_THE_ID
@@ -109,8 +134,20 @@ def test_each_of_the_answers_alone(what: str, open_ledger: Callable[..., Bench])
     assert _answer(bench, asked).startswith(SAYS.get(what, what))
 
 
-@pytest.mark.parametrize("what", OF_AN_ACCOUNT[:4])
+@pytest.mark.parametrize("what", [*OF_AN_ACCOUNT[:4], "frozen line", "closed account"])
 def test_of_two_accounts_that_say_the_same_the_first_is_named(what: str, bench: Bench) -> None:
     first, second = _in_the_way(bench, what, "first"), _in_the_way(bench, what, "second")
-    assert _answer(bench, reserve("r5", first, second)).startswith(f"{what} first")
-    assert _answer(bench, reserve("r5", second, first)).startswith(f"{what} second")
+    says = SAYS.get(what, what)
+    assert _answer(bench, reserve("r5", first, second)).startswith(f"{says} first")
+    assert _answer(bench, reserve("r5", second, first)).startswith(f"{says} second")
+
+
+@pytest.mark.parametrize("what", ORDER)
+def test_a_clock_that_leapt_comes_before_all_answers(what: str, open_ledger: Callable[..., Bench]) -> None:
+    """What the answers say of periods and leases would be of a time that may not be."""
+    bench = open_ledger(max_ended=4) if what == "forgotten" else open_ledger()
+    of_the_id = what in OF_THE_ID
+    asked = _with_a_history(bench, (what,)) if of_the_id else reserve("r5", _in_the_way(bench, what, "only"))
+    bench.clock.leap(86_400)
+    with pytest.raises(ClockJump):
+        bench.apply(asked)

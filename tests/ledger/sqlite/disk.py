@@ -122,7 +122,11 @@ class _File(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:  # noqa: N802
         self._disk.before_sync()
-        self._disk.happens("sync", self._path)
+        try:
+            self._disk.happens("sync", self._path)
+        except BaseException:
+            self._content.since.clear()  # a system forgets what it could not write, and says so only once
+            raise
         self._content.sync()  # the machine itself does not lose power
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import apsw
 import pytest
 
 from agent_airlock.ledger.commands import Balances, Check, Refused
@@ -14,6 +15,7 @@ from agent_airlock.ledger.sqlite.database import Durability
 from tests.ledger.clock import Clock
 from tests.ledger.sqlite.disk import Disk, Left, disk
 from tests.ledger.sqlite.stories import MONEY, STORIES, Story
+from tests.ledger.sqlite.test_disk_faults import told
 
 LEFT: Final[tuple[Left, ...]] = get_args(Left)
 
@@ -41,17 +43,25 @@ class Life:
             if isinstance(step, int):
                 self.clock.tick(step)
             else:
-                self.answered.append((step, self.ledger.apply(step)))
+                self.answered.append((step, told(self.ledger, step)[0]))
             self.stands.append(self._look())
             self._cut()
         self.ledger.close()
         self._cut()
+
+    def fail_syncs(self, number: int) -> None:
+        """The n-th sync from here fails, and the next, with which the connection would put it right as it closes."""
+        at = self._disk.counts["sync"] + number
+        self._disk.fail = lambda operation, count, path: (
+            apsw.IOError("a fault of the test") if operation == "sync" and count in (at, at + 1) else None
+        )
 
     def _look(self) -> Any:
         before, self._disk.before_sync = self._disk.before_sync, lambda: None  # looking is none of the story
         try:
             return stands(self.ledger)
         finally:
+            self.ledger._reader.close()  # the one that writes is the last to close, and begins the log anew
             self._disk.before_sync = before
 
     def _cut(self) -> None:
@@ -122,3 +132,14 @@ def test_rule_6_a_checkpoint_that_a_power_cut_stops_loses_nothing(
         life.live(STORIES["many"])
         assert list(lost(life, tmp_path)) == []
         assert controlled.counts["sync"] > 30, "checkpoints sync as well"
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_rule_6_a_sync_that_failed_and_then_a_power_cut_lose_nothing(number: int, tmp_path: Path) -> None:
+    """What a failed sync left in the log is written into the file, before anything builds on it."""
+    with disk() as controlled:
+        (tmp_path / "live").mkdir()
+        life = Life(tmp_path / "live", controlled, "full")
+        life.fail_syncs(number)
+        life.live(STORIES["many"][:6])
+        assert list(lost(life, tmp_path)) == []

@@ -172,10 +172,13 @@ class Database:
                 started = now
             elif now - started >= self.busy_seconds:
                 return False
-            time.sleep(_POLL_SECONDS * (1 + os.getpid() % 7 / 7))  # two processes do not look in step
+            self._poll()
             return True
 
         return wait
+
+    def _poll(self) -> None:
+        time.sleep(_POLL_SECONDS * (1 + os.getpid() % 7 / 7))  # two processes do not look in step
 
     def inherit(self) -> None:
         """This is a child that has a connection of its parent, which was in the middle of a transaction."""
