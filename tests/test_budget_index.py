@@ -18,9 +18,7 @@ CALLS = st.fixed_dictionaries({kind: st.sampled_from((None, "a", "b", "-")) for 
 
 
 @given(st.lists(BUDGETS, max_size=12), CALLS)
-def test_the_index_finds_what_a_look_at_each_budget_finds(
-    budgets: list[Budget], values: dict[str, str | None]
-) -> None:
+def test_the_index_finds_what_a_look_at_each_budget_finds(budgets: list[Budget], values: dict[str, str | None]) -> None:
     applying = [budget for budget in budgets if all(part.matches(values[part.kind]) for part in budget.parts)]
     assert BudgetIndex(budgets).matching(values) == applying
 

@@ -86,9 +86,7 @@ class PolicyTable(Table):
         default={}, description="Glob of tools to hours: '09:00-17:00 Europe/Berlin'"
     )
     rate_limits: dict[str, Rate] = Field(default={}, description="Glob of tools to '100/hour', for each agent")
-    lease: Lease = Field(
-        default="10 min", description="How long a call's holds stand; longer than any call"
-    )
+    lease: Lease = Field(default="10 min", description="How long a call's holds stand; longer than any call")
     tags: Literal["caller", "context"] = Field(
         default="caller", description="Where tiers and token counts are read from"
     )

@@ -5,12 +5,13 @@ rich is imported when something is printed for people: a third of the command's 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TextIO
+from typing import Annotated, Final, NoReturn
 
 from ..exceptions import LedgerError, PolicyFileError
 from .answers import Answer, Code, Line, Piece, Style, refusal
@@ -57,12 +58,20 @@ def answer(ask: Callable[[], Answer], *, as_json: bool) -> NoReturn:
     except OSError as error:
         file = error.filename if isinstance(error.filename, str) else None
         found = refusal(Code.UNREACHABLE, file, [error.strerror or type(error).__name__])
+    _print(found, as_json=as_json)
+    raise typer.Exit(found.code)
+
+
+def _print(found: Answer, *, as_json: bool) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal has no letters for is no error
     if as_json:
-        _write(sys.stdout, f"{json.dumps(found.data, indent=2)}\n")
+        sys.stdout.write(f"{json.dumps(found.data, indent=2)}\n")
+        sys.stdout.flush()  # here a reader that has gone is noticed, and no error
     else:
         _show(found.pieces)
         _show(found.remarks, stderr=True)
-    raise typer.Exit(found.code)
 
 
 # --- for people ------------------------------------------------------------------------------------------
@@ -71,36 +80,48 @@ _STYLES: Final[dict[Style, str]] = {"plain": "", "strong": "bold", "good": "gree
 _UNFOLDED: Final = 1_000
 
 
-def _show(pieces: Iterable[Piece], *, stderr: bool = False) -> None:
-    pieces = tuple(pieces)
+def _show(pieces: Sequence[Piece], *, stderr: bool = False) -> None:
     if not pieces:
         return
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     stream = sys.stderr if stderr else sys.stdout
-    console = Console(file=stream, markup=False, emoji=False, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _UNFOLDED  # what another program reads has one row a line
-    with console.capture() as capture:
-        for piece in pieces:
-            if isinstance(piece, Line):
-                console.print(Text(_printable(piece.text), _STYLES[piece.style]), soft_wrap=True)
-                continue
-            table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(piece.head))
-            for title in piece.head or piece.rows[0]:
-                table.add_column(title if piece.head else "", overflow="fold", header_style="bold")
-            for row in piece.rows:
-                table.add_row(*(Text(_printable(cell)) for cell in row))
-            console.print(table)
-    _write(stream, "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    console = Console(file=stream)
+    # What another program reads has one row a line.
+    width = console.width if console.is_terminal or "COLUMNS" in os.environ else sys.maxsize
+    for line in _lines(pieces, width):
+        console.print(Text(line.text, _STYLES[line.style]), soft_wrap=True)
 
 
-def _write(stream: TextIO, text: str) -> None:
-    encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()  # here a reader that has gone is noticed, and no error
+def _lines(pieces: Iterable[Piece], width: int) -> Iterator[Line]:
+    for piece in pieces:
+        if isinstance(piece, Line):
+            yield Line(_printable(piece.text), piece.style)
+        else:
+            head, rows = list(piece.head), [[_printable(cell) for cell in row] for row in piece.rows]
+            yield from _columns(head, rows, width) or _blocks(head, rows)
+
+
+def _columns(head: list[str], rows: list[list[str]], width: int) -> list[Line]:
+    """Rows in columns; nothing where they are too wide."""
+    from rich.cells import cell_len
+
+    table = [head, *rows] if head else rows
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) > width:
+        return []
+    lines = ["  ".join(cell + " " * (w - cell_len(cell)) for cell, w in zip(row, widths, strict=True)) for row in table]
+    return [Line(text.rstrip(), "strong" if head and not place else "plain") for place, text in enumerate(lines)]
+
+
+def _blocks(head: list[str], rows: list[list[str]]) -> Iterator[Line]:
+    """Each row as a block: for a terminal that its columns do not fit, or for long ids, which people copy."""
+    titles = [f"{title}: " if title else "" for title in head]
+    for row in rows:
+        for place, cell in enumerate(row):
+            if cell:
+                yield Line(("  " if place else "") + (titles[place] if titles else "") + cell)
 
 
 def _printable(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _COUNT_LIMIT: Final = 1 << 20
+_LENGTH: Final = 26
 
 
 def _encode(number: int, pairs: int) -> str:
@@ -23,6 +24,11 @@ def _encode(number: int, pairs: int) -> str:
 def first_of(now_ms: int) -> str:
     """What every id of this millisecond or a later one is above, and every earlier one below."""
     return _encode(now_ms, 5)
+
+
+def is_ahead(id: str, now_ms: int) -> bool:
+    """Whether an id was made for a time after ``now_ms``. One that is not of the form of ids has no time."""
+    return len(id) == _LENGTH and id >= first_of(now_ms + 1)
 
 
 class IdMaker:

@@ -16,7 +16,7 @@ from . import rules
 from .accounts import Account, Balance, Period
 from .commands import Reserve
 from .folds import Folds, Update
-from .ids import first_of
+from .ids import first_of, is_ahead
 from .operations import AuditEntry, Override
 from .rows import FLOORS, HELD, Change, Head, Reservation, floor_of
 
@@ -195,21 +195,25 @@ class Store:
         rows = list(islice(ended, most)) or list(takewhile(self._is_old, islice(ended, self._batch)))
         # Of a row that moved on since, the newer copy comes later.
         # One that is ahead of the ledger's time stays: the mark may not pass the time, or new ids would be below it.
-        ahead = first_of(self.head.now_ms + 1)
-        gone = [row for row in rows if self.rows.get(row.request.id) is row and row.request.id < ahead]
+        now = self.head.now_ms
+        gone = [row for row in rows if self.rows.get(row.request.id) is row and not is_ahead(row.request.id, now)]
         if rows:
-            self.do(partial(self._fold, rows, self.folds.with_rows(gone), ahead))
+            self.do(partial(self._fold, rows, self.folds.with_rows(gone), now))
         self.forget_at = len(ended) + self._batch
         return len(gone)
 
     def _is_old(self, row: Reservation) -> bool:
         return row.ended_ms + max(DAY_MS, 10 * row.lease_ms) < self.head.now_ms
 
-    def _fold(self, rows: list[Reservation], updates: list[Update], ahead: str) -> None:
+    def _fold(self, rows: list[Reservation], updates: list[Update], now: int) -> None:
         self.folds.put(updates)
         remembered, ended = self.rows, self.ended
         # The mark first: an id without a row that is not below it would be new.
-        gone = [row.request.id for row in rows if remembered.get(row.request.id) is row and row.request.id < ahead]
+        gone = [
+            row.request.id
+            for row in rows
+            if remembered.get(row.request.id) is row and not is_ahead(row.request.id, now)
+        ]
         self.head.forgotten_before = max([self.head.forgotten_before, *gone])
         for id in gone:
             del remembered[id]

@@ -13,7 +13,7 @@ from ...money import MAX_AMOUNT
 from ...values import message
 from ..accounts import Account, Period
 from ..commands import Command
-from ..ids import first_of
+from ..ids import is_ahead
 from ..rows import PRESUMED, Reservation, floor_of
 from . import rows as kept
 from .accounts import Accounts
@@ -84,8 +84,8 @@ class Folder:
             kept_until_ms = row.ended_ms + max(self._retain_ms, 10 * row.lease_ms)
             if kept_until_ms >= now and gone >= spare:
                 break
-            if row.id >= first_of(now + 1):
-                continue
+            if is_ahead(row.id, now):
+                continue  # the mark may not pass the time, or new ids would be below it
             _fold(work, row, key)
             gone += 1
         accounts = _drop_accounts(work, now - self._retain_ms)
