@@ -22,8 +22,6 @@ _FIRST_WORDS: Final = re.compile(r"Rules? ((?:\d+, )*\d+(?: and \d+)?)\b")
 _WHOLE_FILE: Final = re.compile(r"Rule (\d+):")
 
 WIDTH: Final = 120
-UNTESTED: Final = frozenset({12})
-"""Rules that have no test yet. A test sees to it that the list only shrinks."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
