@@ -134,4 +134,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(work(*sys.argv[2:4]) if sys.argv[1:2] == ["worker"] else main())
+    if sys.argv[1:2] == ["worker"]:
+        work(*sys.argv[2:4])
+    else:
+        sys.exit(main())

@@ -455,3 +455,30 @@ import os; os.unlink(os.environ["AIRLOCK_POLICY"])
 print(first is read(), first.policy.is_frozen())
 """
     assert run(code, AIRLOCK_POLICY=str(path)).stdout.split() == ["True", "True"]
+
+
+COUNTED = """
+from agent_airlock import Airlock
+@Airlock
+def search() -> str: return "ran"
+print(*[answer if isinstance(answer, str) else answer["block_reason"] for answer in (search() for _ in range(3))])
+"""
+
+
+@pytest.mark.parametrize("named", ["by the variable", "in the file", "by the variable, which goes before the file"])
+def test_the_ledger_that_is_named_counts_over_processes(tmp_path: Path, named: str) -> None:
+    path, ledger = tmp_path / "airlock.toml", tmp_path / "budgets.db"
+    url = f"sqlite:///{ledger}"
+    table = {"by the variable": "", "in the file": f"[ledger]\nurl = '{url}'\n"}.get(
+        named, "[ledger]\nurl = 'memory:'\n"
+    )
+    path.write_text(f"[[budgets]]\nscope = 'global'\nlimit = '4 calls'\n{table}")
+    environment = {"AIRLOCK_POLICY": str(path)} | ({} if named == "in the file" else {"AIRLOCK_LEDGER": url})
+    assert run(COUNTED, **environment).stdout.split() == ["ran", "ran", "ran"]
+    assert run(COUNTED, **environment).stdout.split() == ["ran", "budget_exceeded", "budget_exceeded"]
+
+
+def test_a_ledger_that_is_named_and_cannot_be_opened_makes_no_gate(tmp_path: Path) -> None:
+    done = run(COUNTED, AIRLOCK_LEDGER=f"sqlite:///{tmp_path}/none/budgets.db")
+    assert done.returncode != 0
+    assert done.stdout == ""

@@ -17,7 +17,7 @@ from .context import EMPTY, AnyContext, ContextExtractor, get_current_context
 from .cost import Cost
 from .events import Event, EventKind, call_listener, log, tell
 from .exceptions import AirlockBlocked, BlockReason
-from .ledger import default_ledger
+from .ledger import VARIABLE, default_ledger
 from .ledger.commands import Book
 from .observing import tell_would_block
 from .policy import SecurityPolicy
@@ -55,6 +55,7 @@ class Binding:
         self,
         function: Callable[..., Any],
         *,
+        in_loop: bool = False,
         policy: PolicySource | None,
         config: AirlockConfig | None,
         ledger: Book | None,
@@ -68,9 +69,9 @@ class Binding:
         if policy is None and (loaded := policy_of_environment()) is not None:
             policy = loaded.policy
             config = loaded.config if config is None else config.over(loaded.config)
-            ledger = ledger if ledger is not None or "AIRLOCK_LEDGER" in os.environ else loaded.ledger
+            ledger = ledger if ledger is not None or os.environ.get(VARIABLE) else loaded.ledger
         self.config = config or AirlockConfig()
-        self.ledger: Book = default_ledger() if ledger is None else ledger
+        self.ledger: Book = _face(default_ledger() if ledger is None else ledger, in_loop)
         self.return_dict = return_dict
         self.on_block = on_block
         self._cost = cost
@@ -192,6 +193,12 @@ class Binding:
         if self.return_dict:
             return AirlockResponse.success_response(value, metadata={"tool": self.tool}).to_dict()
         return value
+
+
+def _face(ledger: Book, in_loop: bool) -> Book:
+    """The ledger as a function of this kind speaks to it: one that waits for a disk never blocks an event loop."""
+    for_async: Callable[[], Book] | None = getattr(ledger, "for_async", None)
+    return for_async() if in_loop and for_async is not None else ledger
 
 
 def _name(function: Callable[..., Any]) -> str:

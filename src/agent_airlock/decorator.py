@@ -190,14 +190,15 @@ def _gated(function: Any, options: dict[str, Any]) -> Any:
         return type(wrap)(_gated(wrap.__func__, options))
     if not callable(function):
         raise TypeError(f"Airlock takes a function, not {function!r}")
-    binding = Binding(function, **options)
     called: Any = function
     if not inspect.isroutine(function) and not isinstance(function, functools.partial):
         called = getattr(function, "__call__", function)  # noqa: B004  (an object's own kind of call)
+    streams, awaited = inspect.isasyncgenfunction(called), inspect.iscoroutinefunction(called)
+    binding = Binding(function, in_loop=streams or awaited, **options)
     gated: Any
-    if inspect.isasyncgenfunction(called):
+    if streams:
         gated = _async_generator(binding)
-    elif inspect.iscoroutinefunction(called):
+    elif awaited:
         gated = _coroutine(binding)
     elif binding.ledger.is_async:
         raise TypeError(f"{binding.tool} is a sync function, and its ledger can only be awaited: give it a sync one")

@@ -108,7 +108,7 @@ def test_a_child_forked_while_a_thread_makes_the_default_ledger_does_not_hang(mo
         return MemoryLedger()
 
     monkeypatch.setattr("agent_airlock.ledger.MemoryLedger", make)
-    monkeypatch.setattr("agent_airlock.ledger._default", None)
+    monkeypatch.setattr("agent_airlock.ledger._defaults", {})
     thread = threading.Thread(target=default_ledger)
     thread.start()
     try:

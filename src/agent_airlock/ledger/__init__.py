@@ -22,16 +22,24 @@ VARIABLE: Final = "AIRLOCK_LEDGER"
 _KINDS: Final = "'sqlite:///budgets.db', 'sqlite:////var/lib/budgets.db' (from the root) or 'memory:'"
 
 _lock = threading.Lock()
-_default: MemoryLedger | None = None
+_defaults: Final[dict[str, MemoryLedger | SqliteLedger]] = {}
 
 
-def default_ledger() -> MemoryLedger:
-    """The process's memory: the ledger of every gate that was given none, so that they share their budgets."""
-    global _default  # noqa: PLW0603
+def default_ledger() -> MemoryLedger | SqliteLedger:
+    """The ledger of every gate that was given none, so that they share their budgets.
+
+    That which ``AIRLOCK_LEDGER`` names, opened once in a process; else the process's memory.
+
+    Raises:
+        ValueError, LedgerUnavailable, LedgerCorrupt: as :func:`open_ledger`; a process that cannot open the ledger that
+            is named makes no gate.
+    """
+    url = os.environ.get(VARIABLE) or "memory:"
     with _lock:
-        if _default is None:
-            _default = MemoryLedger()
-        return _default
+        ledger = _defaults.get(url)
+        if ledger is None:
+            ledger = _defaults[url] = open_ledger(url)
+        return ledger
 
 
 def open_ledger(url: str | None = None) -> MemoryLedger | SqliteLedger:
