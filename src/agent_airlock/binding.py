@@ -153,7 +153,7 @@ class Binding:
             if config.arguments_mode == "enforce" and gate.policy.mode == "enforce":
                 raise
             tell_would_block(self.tool, "arguments", block, config.on_event)
-        return args, kwargs
+        return self._arguments.as_they_came(args, kwargs)
 
     def _stripped(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Without the arguments that the function does not have."""
@@ -163,7 +163,8 @@ class Binding:
         if self.config.unknown_args is UnknownArgsMode.STRIP_AND_LOG:
             named = ", ".join(repr(ghost[:80]) for ghost in ghosts[:20])
             log(logging.WARNING, "%s has no argument %s: left out", self.tool, named)
-        return {name: value for name, value in kwargs.items() if name not in ghosts}
+        left_out = frozenset(ghosts)
+        return {name: value for name, value in kwargs.items() if name not in left_out}
 
     # --- answers -----------------------------------------------------------------------------------------
 

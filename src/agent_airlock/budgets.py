@@ -165,6 +165,9 @@ class BudgetSet:
         self._observe = observe
         self.counts = bool(budgets or self._rates)
         """Whether any call may count in anything."""
+        modes = {*(budget.mode for budget in budgets), *(rate.mode for rate in self._rates.values())}
+        self.enforces = not observe and "enforce" in modes
+        """Whether any of them may block."""
         windows = _merged([budget for budget in budgets if budget.window != "call"])
         per_call = _merged([budget for budget in budgets if budget.window == "call"])
         self._on_ledger = bool(windows or self._rates)

@@ -65,7 +65,12 @@ def checks_of(
     checks = [_in_mode(check, name, policy.mode, mode, config) for name, mode, check in made]
     judges = _judges(subject.tool, policy, config)
     if subject.targets is not None and judges:
-        checks.append(_in_mode(_places(subject.targets, judges), "arguments", policy.mode, "enforce", config))
+        # Arguments that cannot be looked through are blocked, unless all that would look only observes.
+        modes = {mode for mode, _ in judges}
+        places = _places(subject.targets, [judge for _, judge in judges])
+        checks.append(
+            _in_mode(places, "arguments", policy.mode, "observe" if modes == {"observe"} else "enforce", config)
+        )
     return tuple(checks)
 
 
@@ -114,11 +119,11 @@ def _places(targets: Targets, judges: list[Judge]) -> Check:
     return check
 
 
-def _judges(tool: str, policy: SecurityPolicy, config: AirlockConfig) -> list[Judge]:
+def _judges(tool: str, policy: SecurityPolicy, config: AirlockConfig) -> list[tuple[Mode, Judge]]:
     paths = config.filesystem_policy
-    judges = [] if paths is None else [_in_mode(_paths(paths), "paths", policy.mode, paths.mode, config)]
+    judges = [] if paths is None else [(paths.mode, _in_mode(_paths(paths), "paths", policy.mode, paths.mode, config))]
     return judges + [
-        _in_mode(_endpoints(endpoints), "endpoints", policy.mode, endpoints.mode, config)
+        (endpoints.mode, _in_mode(_endpoints(endpoints), "endpoints", policy.mode, endpoints.mode, config))
         for pattern, endpoints in config.endpoint_policies.items()
         if matches(tool, pattern)
     ]

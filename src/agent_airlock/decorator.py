@@ -98,11 +98,12 @@ def _generator(binding: Binding) -> Callable[..., Any]:
             ticket = drive(admit(gate, call))
         except AirlockBlocked as block:
             raise binding.explain(block, gate) from block.__cause__
-        stream = _Watched(function(*call.args, **call.kwargs))
+        stream = None
         try:
+            stream = _Watched(function(*call.args, **call.kwargs))
             value = yield from stream
         except BaseException as error:
-            if stream.closing:
+            if stream is not None and stream.closing:
                 # This may be the garbage collector, inside any command: settle at the next one.
                 later(close(ticket, Raised(error)))
             else:
@@ -126,9 +127,9 @@ def _async_generator(binding: Binding) -> Callable[..., Any]:
             ticket = await arun(admit(gate, call))
         except AirlockBlocked as block:
             raise binding.explain(block, gate) from block.__cause__
-        stream = function(*call.args, **call.kwargs)
         item = None
         try:
+            stream = function(*call.args, **call.kwargs)
             item = await anext(stream)
             while True:
                 try:

@@ -41,14 +41,7 @@ def estimate_of(
         ValidationBlocked: a tag means nothing, or a price function failed.
         AirlockBudgetExceeded, UnpricedCall: its tier does not allow it, or its cost is not known.
     """
-    tags = _tags(call)
-    named = _text(call, "model_id", tags.model_id)
-    model_id = named or cost.model_id
-    if prices is not None:
-        named, model_id = _meant(prices, named), _meant(prices, model_id)
-    tier = _tier(call, budget, tags.tier, named, capped)
-    asked = _count(call, "max_output_tokens", tags.max_output_tokens)
-    input_tokens = _count(call, "input_tokens", tags.input_tokens)
+    model_id, tier, asked, input_tokens = _named(call, cost, budget, prices, capped)
     caps = budget if capped else None
     if cost.kind != "model":
         usd = cost.declared(call.arguments) if cost.kind == "function" else cost.price
@@ -103,9 +96,26 @@ def observed_estimate(
     try:
         return estimate_of(call, cost, budget, pricer, prices, capped=False)
     except AirlockBlocked as block:
-        if not (all_observed or isinstance(block, UnpricedCall)):
-            raise
-        return Estimate(None, None, bound="input_only")
+        if not isinstance(block, UnpricedCall):
+            if not all_observed:
+                raise
+            return Estimate(None, None, bound="input_only")
+    model_id, tier, asked, input_tokens = _named(call, cost, budget, prices, capped=False)
+    return Estimate(None, None, input_tokens or 0, asked or 0, model_id, tier, "input_only")
+
+
+def _named(
+    call: Call, cost: Cost, budget: ModelTierBudget | None, prices: PolicyPrices | None, capped: bool
+) -> tuple[str | None, str | None, int | None, int | None]:
+    """The call's model, its tier, and the output limit and the input that its tags name, in tokens."""
+    tags = _tags(call)
+    named = _text(call, "model_id", tags.model_id)
+    model_id = named or cost.model_id
+    if prices is not None:
+        named, model_id = _meant(prices, named), _meant(prices, model_id)
+    tier = _tier(call, budget, tags.tier, named, capped)
+    asked = _count(call, "max_output_tokens", tags.max_output_tokens)
+    return model_id, tier, asked, _count(call, "input_tokens", tags.input_tokens)
 
 
 def model_of(call: Call, prices: PolicyPrices | None) -> str | None:

@@ -172,7 +172,7 @@ class Gate:
         try:
             values = budgets.values(call, estimate.tier, estimate.model_id)
         except AirlockBlocked as block:
-            if not rules.observes:
+            if budgets.enforces:
                 raise
             tell_would_block(call.tool, "budgets", block, self.config.on_event)
             return None

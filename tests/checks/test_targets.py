@@ -133,7 +133,7 @@ def test_bytes_and_path_likes_are_paths_too(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [3, 2.5, True, io.StringIO("text"), object(), date(2026, 1, 1), range(3), bytearray(b"a")]
+    "value", [2.5, True, io.StringIO("text"), object(), date(2026, 1, 1), range(3), bytearray(b"a")]
 )
 def test_what_is_no_text_is_no_path_whatever_its_name(value: Any) -> None:
     def read(file: Any) -> None: ...
@@ -261,7 +261,7 @@ Nest = TypeAliasType("Nest", "S | list[Nest[S]]", type_params=(S,))
         (Nest[Annotated[str, FilePath]], [["a"], "b"], ["x.0.0", "x.1"]),
         (B, "a", ["x"]),
         (Literal["a"], "a", []),
-        (Annotated[int, FilePath], 3, []),
+        (Annotated[int, FilePath], 3, ["x"]),
         (Annotated[str, "a note"], "a", []),
     ],
 )
@@ -710,3 +710,25 @@ def test_answers_of_two_calls_do_not_meet() -> None:
     targets = Targets(read)
     targets.of({"x": 1})[0].append(("x", "a"))
     assert targets.of({"x": 1}) == ([], [])
+
+
+def test_keys_that_look_like_targets_are_told_where_a_name_declares_the_mapping() -> None:
+    def write(files: dict[str, str], options: dict[str, str]) -> None: ...
+
+    paths, urls = Targets(write).of({"files": {"/etc/cron.d/x": "a", "name": "b"}, "options": {"/x": "y"}})
+    assert [value for _, value in paths] == ["/etc/cron.d/x", "a", "b"]
+    assert urls == []
+
+
+def test_what_is_no_text_under_a_declared_name_is_told_so_that_it_is_blocked() -> None:
+    class Address:
+        pass
+
+    def read(path): ...  # type: ignore[no-untyped-def]
+    def fetch(url: Annotated[Any, Url]) -> None: ...
+    def count(file: int) -> None: ...
+
+    address = Address()
+    assert Targets(read).of({"path": 3})[0] == [("path", 3)]
+    assert Targets(fetch).of({"url": address})[1] == [("url", address)]
+    assert Targets(count).of({"file": 3})[0] == []

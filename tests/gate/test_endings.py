@@ -189,7 +189,7 @@ async def test_a_time_out_books_the_call_and_is_a_time_out(ledger: MemoryLedger)
             await asyncio.Event().wait()
 
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
+            async with asyncio.timeout(0.1):
                 await search()
     assert spent(ledger) == (20 * CENT, 0, 0)
 

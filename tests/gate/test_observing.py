@@ -224,3 +224,83 @@ def test_every_event_has_the_fields_that_the_schema_says(tmp_path: Any, ledger: 
     for event in heard:
         assert set(event.fields) == set(SCHEMA[event.kind].fields), event.kind
     assert set(SCHEMA) == set(EventKind)
+
+
+def test_budgets_that_all_observe_stop_no_call_when_the_ledger_is_down_or_a_name_too_long(events: Events) -> None:
+    def fail() -> None:
+        raise LedgerUnavailable("gone")
+
+    policy = SecurityPolicy(budgets=[Budget("session:*", "1 USD", mode="observe")])
+    for ledger in (Scripted(Reserve, before=fail), MemoryLedger()):
+        gated: Any = Airlock(policy=policy, ledger=ledger, cost=Cost("0.1 USD"), config=events.config)(touch)
+        with AirlockContext(session_id="s" * 300 if isinstance(ledger, MemoryLedger) else "s"):
+            assert gated(**CALL) == "ran"
+    assert would(events) == ["ledger", "budgets"]
+
+
+def test_a_policy_that_observes_does_not_open_the_trackers_cap_when_its_ledger_is_down() -> None:
+    def fail() -> None:
+        raise LedgerUnavailable("gone")
+
+    book = Scripted(Reserve, before=fail)
+    set_global_tracker(priced(budget=BudgetConfig(max_cost_per_session="0.05"), ledger=book))
+    gated: Any = Airlock(policy=SecurityPolicy(mode="observe"), ledger=MemoryLedger(), cost=Cost("0.01 USD"))(touch)
+    assert gated(**CALL)["block_reason"] == "ledger_unavailable"
+
+
+def test_a_call_whose_tier_is_only_observed_counts_in_the_budgets_of_its_model_and_tier(ledger: MemoryLedger) -> None:
+    set_global_tracker(CostTracker())
+    tiers = ModelTierBudget({"frontier": TierBudget(1, 10), "small": TierBudget(1, 10)}, "small", mode="observe")
+    for scope in ("model:no-such-model", "tier:frontier"):
+        policy = SecurityPolicy(model_tier_budget=tiers, budgets=[Budget(scope, "2 calls")])
+        gated: Any = Airlock(policy=policy, ledger=ledger)(touch)
+        tags = {"_airlock_model_id": "no-such-model", "_airlock_tier": "frontier"}
+        answers = [gated(**CALL, **tags) for _ in range(4)]
+        assert [answer == "ran" for answer in answers] == [True, True, False, False], scope
+
+
+def test_a_path_policy_that_observes_alone_lets_through_what_cannot_be_looked_through(events: Events) -> None:
+    config = AirlockConfig(filesystem_policy=FilesystemPolicy(["/"], mode="observe"), on_event=events.heard.append)
+
+    @Airlock(config=config, ledger=MemoryLedger())
+    def many(paths: list[str]) -> int:
+        return len(paths)
+
+    assert many(["/a"] * 20_000) == 20_000
+    assert "arguments" in would(events)
+
+
+@pytest.mark.parametrize("kind", ["generator", "async generator"])
+async def test_a_stream_that_cannot_begin_with_observed_arguments_leaves_no_hold(
+    kind: str, ledger: MemoryLedger
+) -> None:
+    def items(text: str) -> Any:
+        yield text
+
+    async def stream(text: str) -> Any:
+        yield text
+
+    policy = SecurityPolicy(budgets=[Budget("global", "1 USD")])
+    config = AirlockConfig(arguments_mode="observe")
+    options: dict[str, Any] = {"policy": policy, "ledger": ledger, "config": config, "cost": Cost("0.1 USD")}
+    gated: Any = Airlock(**options)(items if kind == "generator" else stream)
+    with pytest.raises(TypeError, match="text"):
+        if kind == "generator":
+            next(gated())
+        else:
+            await anext(gated())
+    assert balances(ledger)["global/usd"].held == 0
+
+
+def test_defaults_are_looked_at_and_the_gates_keywords_left_out_where_arguments_are_observed(
+    tmp_path: Any, ledger: MemoryLedger
+) -> None:
+    config = AirlockConfig(arguments_mode="observe", filesystem_policy=FilesystemPolicy([tmp_path]))
+
+    @Airlock(policy=SecurityPolicy(tags="context"), config=config, ledger=ledger)
+    def read(number: int, path: str = "/etc/passwd", **more: Any) -> Any:
+        return more
+
+    gated: Any = read
+    assert gated("five")["block_reason"] == "path_violation"
+    assert gated("five", str(tmp_path), _airlock_tier="frontier") == {}

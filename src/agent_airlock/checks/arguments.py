@@ -95,6 +95,19 @@ class ArgumentsCheck:
             failed = self._failed(tool, error)
         raise failed
 
+    def as_they_came(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments that are not those of the function, as near to them as can be: with its defaults, where they fit.
+
+        The gate's own keywords are left out: no function sees one.
+        """
+        kwargs = {name: value for name, value in kwargs.items() if not name.startswith(RESERVED)}
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError:
+            return args, kwargs
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
+
     @staticmethod
     def _failed(tool: str, error: Exception) -> ValidationBlocked:
         return ValidationBlocked(

@@ -36,6 +36,7 @@ _SEQUENCES: Final = (Sequence, Set, ValuesView)
 _ITERATORS: Final[tuple[Any, ...]] = (Iterator, AsyncIterator)
 _NUMBERS: Final = (range, bytearray, memoryview)
 """Sequences whose items can be no target."""
+_KNOWN: Final[tuple[Any, ...]] = (*_SECRETS, *_PATHS, *_URLS, *_SEQUENCES, Mapping)
 _NO_KEYWORDS: Final[Mapping[str, Any]] = {}
 
 
@@ -48,6 +49,8 @@ class _Watched(NamedTuple):
     """Kinds that its name declares."""
     text: int
     """Kinds of a text that it is given."""
+    number: int
+    """Kinds of a whole number that it is given: ``open`` takes one as an open file, and no type says that it may not."""
 
 
 class Targets:
@@ -101,7 +104,8 @@ class Targets:
                 hint = GenericAlias(tuple, (hint, ...))
             node, named = Node(self._shapes, hint), self._names.kind_of(name)
             if not _is_quiet(node, named):
-                watched.append(_Watched(name, node, named, node.shape.text or named))
+                text = node.shape.text or named
+                watched.append(_Watched(name, node, named, text, text if hint is Any else node.shape.text))
         self._watched = tuple(watched)
         return self._watched
 
@@ -122,13 +126,15 @@ class Targets:
         urls: Found = []
         walk: _Walk | None = None
         try:
-            for name, node, named, text in watched:
+            for name, node, named, text, number in watched:
                 value = arguments.get(name)
                 if type(value) is str:
                     if text & PATH:
                         paths.append((name, value))
                     if text & URL:
                         urls.append((name, value))
+                elif type(value) is int and number:
+                    _add_to(paths, urls, number, name, value)
                 elif type(value) not in _SCALARS:
                     walk = walk or _Walk(self._shapes, self._names.kind_of, paths, urls)
                     walk.visit(value, node, named, (name,))
@@ -209,6 +215,8 @@ class _Walk:
             self.visit(value.get_secret_value(), node, named, place)
         if issubclass(kind, _ITERATORS) and not hasattr(value, "read"):  # an open file is no path
             self._refuse_iterator(shape, named, place)
+        elif shape.text and fields is None and not issubclass(kind, _KNOWN):
+            self._add(shape.text, place, value)  # it is declared a target, and nobody can read it as one
 
     def _visit_fields(
         self, value: Any, fields: tuple[Field, ...], node: Node, named: int, place: tuple[str | int, ...]
@@ -246,6 +254,8 @@ class _Walk:
         pairs: Any = dict[Any, Any].items if issubclass(type(value), dict) else cast("Any", type(value)).items
         for key, item in pairs(value):
             self._count(1)
+            if above and type(key) is str and _looks_like_a_target(key):
+                self._add(above, (*place, "…"), key)
             if shape.keys is not None or type(key) is not str:
                 self._go_on(key, shape.keys or self._shapes.anything, 0, (*place, "…"))
             if type(item) not in _SCALARS:
@@ -271,14 +281,24 @@ class _Walk:
             )
 
     def _add(self, kinds: int, place: tuple[str | int, ...], value: object) -> None:
-        for kind, found in self._found:
-            if kinds & kind:
-                found.append((_spelled(place), value))
+        _add_to(self._found[0][1], self._found[1][1], kinds, _spelled(place), value)
 
     def _count(self, values: int) -> None:
         self._left -= values
         if self._left < 0:
             raise _blocked(f"its arguments hold more than {MAX_VALUES} values", "Pass fewer values in one call.")
+
+
+def _add_to(paths: Found, urls: Found, kinds: int, place: str, value: object) -> None:
+    if kinds & PATH:
+        paths.append((place, value))
+    if kinds & URL:
+        urls.append((place, value))
+
+
+def _looks_like_a_target(key: str) -> bool:
+    """Whether a key of a mapping that is declared to hold paths or URLs may be one: ``{"/etc/passwd": "content"}``."""
+    return "/" in key or "\\" in key or ".." in key or ":" in key or key[:1] == "~"
 
 
 def _is_quiet(node: Node, named: int) -> bool:
