@@ -87,7 +87,7 @@ class SqliteLedger:
             max_ended,
         )
         self._writer = Writer(self._executor.execute)
-        self._reader = Database(self.path, durability, busy_seconds, vfs)
+        self._reader = Database(self.path, durability, busy_seconds, vfs, writes=False)
         self._reading = threading.Lock()
         self._async: AsyncSqliteLedger | None = None
         self._executor.open()
