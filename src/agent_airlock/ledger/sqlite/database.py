@@ -66,6 +66,7 @@ class Database:
             LedgerCorrupt: the file is damaged.
         """
         try:
+            self._roll_back()  # what an interrupt may have left open
             statements = Statements(self._open())
             statements.run(begin)
             self._compare()
