@@ -8,18 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_airlock import Airlock, AirlockContext, Budget, MemoryLedger, ModelTierBudget, SecurityPolicy, TierBudget
+from agent_airlock import (
+    Airlock,
+    AirlockContext,
+    Budget,
+    Cost,
+    MemoryLedger,
+    ModelTierBudget,
+    SecurityPolicy,
+    TierBudget,
+)
 from agent_airlock.cli.explaining import explain
 from agent_airlock.cli.loading import noted
+from agent_airlock.ledger.commands import Balances
 from agent_airlock.scopes import KINDS
 from agent_airlock.windows import Window
 from tests.cli.running import ask, run, write
+from tests.ledger.clock import Clock
 
 AT = ("--at", "2026-11-25T14:30:00Z")
-NOW_MS = 1_795_617_000_000
 WHOLE = """
 [policy]
-rate_limits = { "*" = "100/hour", "search_*" = { limit = "5/minute", mode = "observe" } }
+rate_limits = { "*" = "100/hour", "s_*" = { limit = "5/minute", mode = "observe" } }
 
 [tiers]
 strict = "small"
@@ -54,21 +64,24 @@ fast = "claude-haiku-5-5"
 
 
 def test_it_says_where_a_call_counts_and_why(tmp_path: Path) -> None:
-    words = ("--agent", "crawler", "--tier", "mid", "--tool", "search_web", "--model", "fast", *AT)
+    words = ("--agent", "crawler", "--tier", "mid", "--tool", "s_web", "--model", "fast", *AT)
     result = run("budget", "explain", write(tmp_path, WHOLE), *words)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == """\
-a call of agent crawler, tier mid, tool search_web, model claude-haiku-5-5, at 2026-11-25T14:30:00Z
+    assert (
+        result.stdout
+        == """\
+a call of agent crawler, tier mid, tool s_web, model claude-haiku-5-5, at 2026-11-25T14:30:00Z
 tier mid (named): at most 10 cents a call, at most 2,000 tokens of output
 a call: at most 1 USD (global)
 counts in
-account                               limit                                    until                 because of
-rate:%2A+agent:crawler                100 calls an hour                        2026-11-25T15:00:00Z  rate limit *
-observed:rate:search_%2A+agent:crawler  5 calls a minute, observed only          2026-11-25T14:31:00Z  rate limit search_*
-agent:crawler                         20 USD a day                             2026-11-26T00:00:00Z  agent:crawler
-observed:user:-                       2,000,000 tokens a month, observed only  2026-12-01T00:00:00Z  user:*
+account                            limit                                    until                 because of
+rate:%2A+agent:crawler             100 calls an hour                        2026-11-25T15:00:00Z  rate limit *
+observed:rate:s_%2A+agent:crawler  5 calls a minute, observed only          2026-11-25T14:31:00Z  rate limit s_*
+agent:crawler                      20 USD a day                             2026-11-26T00:00:00Z  agent:crawler
+observed:user:-                    2,000,000 tokens a month, observed only  2026-12-01T00:00:00Z  user:*
 not budgets[0] (agent:*, 5 USD a day): 'agent:crawler' names more of the call
 """
+    )
 
 
 def test_as_json_it_has_the_same(tmp_path: Path) -> None:
@@ -160,7 +173,8 @@ def test_what_only_observes_or_asks_for_a_role_blocks_nothing_here(
 
 
 @pytest.mark.parametrize(
-    "at", ["yesterday", "2026-11-25", "2026-11-25T14:00:00", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z", "", "9" * 99]
+    "at",
+    ["yesterday", "2026-11-25", "2026-11-25T14:00:00", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z", "", "9" * 99],
 )
 def test_a_time_without_a_zone_or_out_of_reach_is_wrong_usage(at: str, tmp_path: Path) -> None:
     result = run("budget", "explain", write(tmp_path, WHOLE), "--tool", "ask", "--at", at)
@@ -201,28 +215,52 @@ def budgets(draw: st.DrawFn) -> Budget:
     by_kind = {part.partition(":")[0]: part for part in draw(st.lists(PARTS, max_size=3))}
     scope = "+".join(by_kind.values()) or "global"
     window = draw(st.sampled_from([window.value for window in Window]))
-    return Budget(scope, f"{draw(st.integers(1, 3))} calls", window=window, mode=draw(st.sampled_from(["enforce", "observe"])))
+    return Budget(
+        scope, f"{draw(st.integers(1, 3))} calls", window=window, mode=draw(st.sampled_from(["enforce", "observe"]))
+    )
 
 
-@given(given_budgets=st.lists(budgets(), max_size=6), agent=VALUES, session=VALUES, observe=st.booleans())
-def test_every_budget_is_counted_replaced_or_aside_and_the_ledger_has_the_same_accounts(
-    given_budgets: list[Budget], agent: str | None, session: str | None, observe: bool
+@given(st.lists(budgets(), max_size=6), VALUES, VALUES, st.booleans())
+def test_it_names_the_accounts_that_the_gate_then_books_a_call_on(
+    limits: list[Budget], agent: str | None, session: str | None, observe: bool
 ) -> None:
     policy = SecurityPolicy(
-        budgets=given_budgets,
-        rate_limits={"s*": "9/day"},
+        budgets=limits,
+        rate_limits={"s*": "9/day", "other": "1/day"},
         model_tier_budget=ModelTierBudget({"mid": TierBudget()}, "mid"),
         mode="observe" if observe else "enforce",
     )
+    clock = Clock()
+    ledger = MemoryLedger(clock=clock)
+
+    def search() -> None: ...
+
+    def book() -> set[str]:
+        with AirlockContext(agent_id=agent, session_id=session):
+            assert Airlock(policy=policy, ledger=ledger, cost=Cost("0.01 USD"))(search)() is None
+        return {balance.account.id for balance in ledger.apply(Balances())}
+
+    booked, _ = noted(book)
     values = {**dict.fromkeys(KINDS), "tool": "search", "agent": agent, "session": session}
-    ledger = MemoryLedger(clock=lambda: NOW_MS)
+    found, _ = noted(lambda: explain(policy, values, ledger.now_ms()))
+    assert {one.account.id for one in found.counted if one.kind != "call"} == booked
+    places = [one.place for one in (*found.replaced, *found.aside)]
+    assert len(set(places)) == len(places)
+    assert len([one for one in found.counted if one.kind != "rate"]) + len(places) == len(limits)
 
-    def both() -> list[str]:
-        @Airlock(policy=policy, ledger=ledger)
-        def search(_airlock_model_id: str = "x") -> None: ...
 
-        return []
+def test_of_two_budgets_on_one_account_the_lower_limit_holds_and_the_other_is_told(tmp_path: Path) -> None:
+    text = "\n".join(f"[[budgets]]\nscope = 'tool:ask'\nlimit = '{limit} calls'\n" for limit in (7, 5, 5))
+    said = ask("budget", "explain", write(tmp_path, text), "--tool", "ask", *AT)[1]
+    assert [one["limit"] for one in said["limits"]] == [5]
+    why = "of several on one account the lower limit holds"
+    assert said["replaced"] == [
+        {"budget": f"budgets[{place}]", "scope": "tool:ask", "by": "tool:ask", "why": why} for place in (0, 2)
+    ]
 
-    found, _ = noted(lambda: explain(policy, values, NOW_MS))
-    named = [one for one in found.counted if one.kind != "rate"]
-    assert len(named) + len(found.replaced) + len(found.aside) == len(given_budgets)
+
+def test_a_limit_of_one_call_is_replaced_by_one_that_names_more(tmp_path: Path) -> None:
+    text = "\n".join(f"[[budgets]]\nscope = '{s}'\nlimit = '1 USD'\nwindow = 'call'" for s in ("tool:*", "tool:ask"))
+    said = ask("budget", "explain", write(tmp_path, text), "--tool", "ask", *AT)[1]
+    assert [(one["kind"], one["name"]) for one in said["limits"]] == [("call", "tool:ask")]
+    assert said["replaced"][0]["by"] == "tool:ask"

@@ -264,7 +264,9 @@ def test_show_says_what_is_not_at_its_default(tmp_path: Path) -> None:
     path = write(tmp_path, WHOLE)
     result = run("policy", "show", path)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"""\
+    assert (
+        result.stdout
+        == f"""\
 {path}
 digest                     {load_policy(path).digest}
 budgets[0].scope           global
@@ -278,6 +280,7 @@ prices.my-finetune.input   3
 prices.my-finetune.output  12.5
 ledger.url                 postgresql://***@db.example/ledger?sslpassword=***&application_name=airlock
 """
+    )
 
 
 def test_show_as_json_has_the_tables_of_the_file_with_exact_numbers(tmp_path: Path) -> None:

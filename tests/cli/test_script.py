@@ -40,7 +40,7 @@ def test_a_library_that_the_package_itself_needs_is_not_said_to_be_of_the_extra(
 
 
 def test_what_to_install_names_the_package_and_an_extra_that_it_has() -> None:
-    assert INSTALL == f"pip install '{PROJECT['name']}[cli]'"
+    assert f"pip install '{PROJECT['name']}[cli]'" == INSTALL
     assert {line.partition(">")[0] for line in PROJECT["optional-dependencies"]["cli"]} == {"rich", "tomli-w", "typer"}
 
 

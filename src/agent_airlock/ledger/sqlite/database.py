@@ -37,16 +37,19 @@ class Database:
             take the last ones, a killed process takes none.
         busy_seconds: how long a transaction waits for those of other processes.
         vfs: the name of SQLite's file layer; None is the platform's.
+        writes: False for one that only looks.
     """
 
-    def __init__(self, path: str, durability: Durability, busy_seconds: float, vfs: str | None) -> None:
+    def __init__(
+        self, path: str, durability: Durability, busy_seconds: float, vfs: str | None, *, writes: bool = True
+    ) -> None:
         self.path = path
         self.busy_seconds = busy_seconds
         self._durability = durability
         self._vfs = vfs
+        self._writes = writes
         self._connection: apsw.Connection | None = None
         self._file: files.Identity | None = None
-        self._failed = False
         self._orphaned = False
 
     # --- transactions ------------------------------------------------------------------------------------
@@ -63,6 +66,7 @@ class Database:
             LedgerCorrupt: the file is damaged.
         """
         try:
+            self._roll_back()  # what an interrupt may have left open
             statements = Statements(self._open())
             statements.run(begin)
             self._compare()
@@ -72,7 +76,6 @@ class Database:
             self._roll_back()
             raise translated(error, self.path, self.busy_seconds) from error
         except apsw.Error as error:
-            self._failed = True
             self.close()
             raise translated(error, self.path, self.busy_seconds) from error
         except BaseException:
@@ -87,7 +90,6 @@ class Database:
         try:
             Statements(connection).run("ROLLBACK")
         except apsw.Error:
-            self._failed = True
             self.close()
 
     def _compare(self) -> None:
@@ -111,7 +113,6 @@ class Database:
             )
         if connection is None:
             connection = self._connection = self._connect()
-            self._failed = False
         return connection
 
     def _connect(self) -> apsw.Connection:
@@ -149,17 +150,21 @@ class Database:
         run("PRAGMA trusted_schema = OFF")
         run("PRAGMA cell_size_check = ON")
         run("PRAGMA temp_store = MEMORY")
-        if self._failed:
-            self._write_anew(statements)
+        if self._writes:
+            self._write_log_again(statements)
+        else:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
-    def _write_anew(self, statements: Statements) -> None:
-        """After a failed disk: what the log holds is written into the file and synced, before anything builds on it.
+    def _write_log_again(self, statements: Statements) -> None:
+        """What a log holds when it is opened is written and synced once more, before anything builds on it.
 
-        A system forgets which pages it could not write: the next sync of the log would say that all is well.
+        A sync may have failed, in this process or in one that died of it. A system forgets which pages it could not
+        write: they read as they should, and the next sync says that all is well.
         """
-        busy, _, _ = statements.only("PRAGMA wal_checkpoint(TRUNCATE)")
-        if busy:
-            raise LedgerUnavailable(f"{self.path}: its log cannot be written into the file while others use it")
+        if files.has_log(self.path):
+            statements.run("BEGIN IMMEDIATE")
+            files.write_log_again(self.path, self._vfs)
+            statements.run("COMMIT")
 
     def _busy_handler(self) -> Callable[[int], bool]:
         """Look again soon, for a bounded time. SQLite's own handler sleeps for up to 100 ms between two looks."""

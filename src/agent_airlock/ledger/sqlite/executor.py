@@ -31,7 +31,7 @@ class Executor:
         self._clock = clock
         self._boot = boot
         self._boot_id = None if boot is None else _boot_id()
-        self._folder = Folder(retain_ms, max_ended)
+        self.folder = Folder(retain_ms, max_ended)
         self._explained: Explained | None = None
         self._clock_sets = 0
         self._head: Head | None = None
@@ -75,7 +75,7 @@ class Executor:
                 for asked in batch:
                     self._answer(work, asked)
                 work.accounts.flush()
-                self._folder.fold(work)
+                self.folder.fold(work)
                 work.put_head(self._boot_id, self._boot_ms())
         except BaseException:
             if any(type(asked.command) is Clock for asked in batch):
@@ -99,9 +99,9 @@ class Executor:
                 raise  # it may have written a half of something
             asked.error = error
 
-    def _let_go(self, work: Work, command: LetGo) -> tuple[int, int]:
+    def _let_go(self, work: Work, command: LetGo) -> bool:
         work.accounts.flush()
-        return self._folder.let_go(work)
+        return self.folder.let_go(work)
 
     # --- where the file stands, and what time it is ------------------------------------------------------
 

@@ -28,6 +28,8 @@ _HEADER: Final = 100
 _USER_VERSION: Final = 60
 _APPLICATION_ID: Final = 68
 """Offsets in the header (sqlite.org/fileformat.html, 1.3)."""
+_CHUNK: Final = 1 << 16
+"""Bytes of one write. (SQLite's own layer takes less than 2¹⁷.)"""
 
 
 def place(path: str | os.PathLike[str]) -> str:
@@ -118,6 +120,27 @@ def _read_header(path: str, vfs: str | None) -> bytes:
             file.xClose()
     except apsw.Error as error:
         raise translated(error, path, 0) from error
+
+
+def has_log(path: str) -> bool:
+    """Whether there is something in the file's write-ahead log."""
+    try:
+        return Path(f"{path}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def write_log_again(path: str, vfs: str | None) -> None:
+    """Write the same into a file's write-ahead log as it holds, and sync it. Whoever calls has the lock of a writer."""
+    flags = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE
+    log = apsw.VFSFile(vfs or "", f"{path}-wal", [flags, 0])
+    try:
+        size = log.xFileSize()
+        for start in range(0, size, _CHUNK):
+            log.xWrite(log.xRead(min(_CHUNK, size - start), start), start)
+        log.xSync(apsw.SQLITE_SYNC_FULL)
+    finally:
+        log.xClose()
 
 
 # --- making one ------------------------------------------------------------------------------------------

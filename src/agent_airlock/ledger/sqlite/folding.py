@@ -48,8 +48,8 @@ _OVER: Final = """
 
 
 @message
-class LetGo(Command[tuple[int, int]]):
-    """One step of what a ledger lets go: how many reservations, how many accounts."""
+class LetGo(Command[bool]):
+    """Let a step go, whether it is time for one or not. Whether there was something."""
 
 
 class Folder:
@@ -65,6 +65,9 @@ class Folder:
         self._retain_ms = max(retain_ms, DAY_MS)
         self._max_ended = max_ended
         self._next_look_ms = 0
+        # How many reservations and accounts it has let go.
+        self.ids = 0
+        self.accounts = 0
 
     def fold(self, work: Work) -> None:
         """A step, if it is time for one."""
@@ -74,8 +77,8 @@ class Folder:
     def _spare(self, work: Work) -> int:
         return 0 if self._max_ended is None else max(0, work.ended_rows - self._max_ended)
 
-    def let_go(self, work: Work) -> tuple[int, int]:
-        """A step: how many reservations and accounts it let go."""
+    def let_go(self, work: Work) -> bool:
+        """A step. Whether there was something to let go."""
         now = work.head.now_ms
         spare = self._spare(work)
         gone = 0
@@ -91,7 +94,9 @@ class Folder:
         accounts = _drop_accounts(work, now - self._retain_ms)
         if STEP in (gone, accounts):
             self._next_look_ms = now
-        return gone, accounts
+        self.ids += gone
+        self.accounts += accounts
+        return gone > 0 or accounts > 0
 
 
 def _fold(work: Work, row: Reservation, key: int) -> None:

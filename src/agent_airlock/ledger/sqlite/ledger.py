@@ -87,7 +87,7 @@ class SqliteLedger:
             max_ended,
         )
         self._writer = Writer(self._executor.execute)
-        self._reader = Database(self.path, durability, busy_seconds, vfs)
+        self._reader = Database(self.path, durability, busy_seconds, vfs, writes=False)
         self._reading = threading.Lock()
         self._async: AsyncSqliteLedger | None = None
         self._executor.open()
@@ -130,15 +130,15 @@ class SqliteLedger:
 
     def _compact(self) -> Compacted:
         """In steps, each a transaction of its own, so that nobody waits long."""
-        ids = accounts = 0
-        while any(step := self._writer.ask(LetGo())):
-            ids += step[0]
-            accounts += step[1]
+        folder = self._executor.folder
+        ids, accounts = folder.ids, folder.accounts
+        while self._writer.ask(LetGo()):
+            pass
         while self._writer.ask(Shrink()):
             pass
         with self._reading, self._reader.transaction("BEGIN") as statements:
             head = Work(statements).head
-        return Compacted(ids, accounts, Stamp(head.ledger, head.epoch, head.seq, max(head.now_ms, self.now_ms())))
+        return Compacted(folder.ids - ids, folder.accounts - accounts, head.stamp())
 
     def for_async(self) -> AsyncSqliteLedger:
         """The same ledger for async callers: its ``apply`` is awaited, and never blocks their loop."""

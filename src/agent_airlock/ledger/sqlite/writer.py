@@ -1,7 +1,7 @@
 """One writer for a process: whoever comes first takes what waits into one transaction, and one sync.
 
 No thread stands by. The caller that finds nobody leading leads: it takes the queue, has the batch executed, and
-wakes the others; one that waits longer than ``RETRY_SECONDS`` looks for itself, so that a leader which an interrupt
+wakes the others. One that waits longer than ``RETRY_SECONDS`` looks for itself, so that a leader which an interrupt
 threw out leaves nobody waiting. An event loop is never blocked: its commands are taken by whoever leads, or by a
 thread that is started when the first one comes.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_BATCH: Final = 256
 """Commands of one transaction, at most: other processes wait for its end."""
 RETRY_SECONDS: Final = 0.25
+_INTERRUPTED: Final = "the transaction was interrupted: whether it took effect is not known"
 IDLE_SECONDS: Final = 1.0
 """How long the thread that serves event loops stays when none asks."""
 
@@ -76,6 +77,9 @@ class Writer:
     def __init__(self, execute: Callable[[list[Asked]], None]) -> None:
         self._execute = execute
         self._queue: deque[Asked] = deque()
+        # What a leader has taken from the queue and told no answer yet. If an interrupt throws the leader out, whoever
+        # leads next tells the rest that their outcome is not known.
+        self._batch: list[Asked] = []
         self._leading = threading.RLock()  # whose release fails in a thread that does not have it
         self._leader = 0
         self._thread: threading.Thread | None = None
@@ -127,23 +131,33 @@ class Writer:
             self._hand_over()
 
     def _lead(self) -> None:
-        batch: list[Asked] = []
-        queue = self._queue
+        """Execute what waits, and tell each its answer. An interrupt may come anywhere: see ``_batch``."""
         self._leader = threading.get_ident()
         try:
+            if self._batch:
+                self._finish(LedgerUnavailable(_INTERRUPTED))
+            batch, queue = self._batch, self._queue
             while queue and len(batch) < MAX_BATCH:
-                batch.append(queue[0])  # first in, then out: an interrupt between them loses none
+                if not queue[0].done:
+                    batch.append(queue[0])
                 queue.popleft()
             if batch:
                 self._execute(batch)
-        except BaseException as error:
-            for asked in batch:
-                asked.error = _unknown(error)
-            if not isinstance(error, Exception):
-                raise
+                self._finish(None)
+        except Exception as error:
+            self._finish(error)
         finally:
             self._leader = 0
-            _deliver(batch)
+
+    def _finish(self, error: Exception | None) -> None:
+        """Tell everyone of the batch its answer; or the error, where one is given and it was told none yet."""
+        batch = self._batch
+        if error is not None:
+            for asked in batch:
+                if not asked.done:
+                    asked.error = _own(error)
+        _deliver(batch)
+        self._batch = []
 
     def _hand_over(self) -> None:
         try:
@@ -164,31 +178,29 @@ class Writer:
 
     def _serve(self) -> None:
         while self._bell.wait(IDLE_SECONDS) or self._stay():
-            while self._queue:
+            while self._queue or self._batch:
                 with self._leading:
                     self._lead()
 
     def _stay(self) -> bool:
         """Nobody asked for a while. Who asks from now on starts another thread; who did just now has this one."""
         self._thread = None
-        return bool(self._queue)
+        return bool(self._queue or self._batch)
 
 
-def _unknown(error: BaseException) -> BaseException:
+def _own(error: Exception) -> Exception:
     """An error of its own for each command of a batch: tracebacks grow on them."""
-    if isinstance(error, LedgerError):
-        own = copy.copy(error)
-        own.__cause__ = error.__cause__
-        return own
-    if isinstance(error, Exception):
+    if not isinstance(error, LedgerError):
         return error
-    return LedgerUnavailable(f"the transaction was interrupted ({type(error).__name__}); whether it holds is not known")
+    own = copy.copy(error)
+    own.__cause__ = error.__cause__
+    return own
 
 
 def _deliver(batch: list[Asked]) -> None:
     loops: dict[asyncio.AbstractEventLoop, list[Asked]] = {}
     for asked in batch:
-        asked.done = True
+        asked.done = True  # again, where an interrupt stopped this before: each step may be done twice
         if asked.loop is None:
             asked.bell.ring()
         else:
