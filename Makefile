@@ -13,13 +13,16 @@ DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long lint types docs bench build clean
+.PHONY: help demo demo-fleet test test-long lint types docs bench build clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(PACKAGE) ## a runaway agent meets the gate
 	@$(PY) examples/runaway_agent.py $(ARGS)
+
+demo-fleet: $(PACKAGE) ## a fleet of agents on one ledger, one of them killed
+	@$(PY) examples/fleet.py $(ARGS)
 
 test: $(DEV) ## the test suite
 	$(PY) -m pytest -n 2 $(ARGS)

@@ -210,6 +210,10 @@ WRONG: list[tuple[str, str]] = [
     ("[policy]\na = ", "(at line 2, column 5)"),
     ("policy]", "(at line 1, column"),
     ("a = " + "[" * 5000, "nested"),
+    ("a = " + "9" * 5000, "a number that is too long"),
+    ("a = 1e99999999999999999999", "a number that is too long"),
+    ("[policy]\nlease = 1e999999", "policy.lease: SecurityPolicy.lease must be like"),
+    ("[" + "a." * 50_000 + "a]", "more than 1,000 dots"),
 ]
 
 

@@ -17,15 +17,14 @@ from .budget_index import BudgetIndex
 from .call import Call, Estimate
 from .caps import amount_of, counted, fraction_of
 from .checks.access import matches
-from .checks.hours import zone_of
 from .checks.modes import Mode, check_mode
 from .events import log
 from .exceptions import AirlockBudgetExceeded, UnpricedCall, ValidationBlocked
-from .ledger.accounts import Account, Balance, Crowd, Hold, Refusal, Unit
+from .ledger.accounts import Account, Balance, Hold, Refusal, Unit
 from .money import MAX_AMOUNT, nanodollars
-from .rate_limits import MAX_ACCOUNTS, RateLimit, rate_crowd, rate_scope
-from .scopes import KINDS, MAX_VALUE_BYTES, ScopePart, crowd_scope, encode_scope, is_too_long, parse_scope
-from .windows import Window, period_of, window_in
+from .rate_limits import RateLimit, rate_scope
+from .scopes import KINDS, MAX_VALUE_BYTES, ScopePart, encode_scope, is_too_long, parse_scope
+from .windows import Window, period_of
 
 Limit = str | Decimal
 _CACHED: Final = 4_096
@@ -66,12 +65,9 @@ class Budget:
         limit: ``"5 USD"``, ``"200_000 tokens"``, ``"100 calls"``, or a ``Decimal`` of USD.
         window: ``call second minute hour day month total``. Windows are fixed, not sliding: across a boundary at
             most twice the limit passes.
-        zone: an IANA name such as ``"Europe/Berlin"``: where days and months begin. It is a part of the account; the
-            other windows are the same everywhere.
+        zone: where days and months begin. Only ``"UTC"`` for now.
         warn_at: a fraction of the limit, above 0 and up to 1; passing it is told once per account and period.
         mode: ``"observe"`` counts and tells what it would block.
-        max_accounts: how many accounts a wildcard opens in a period, at most. Values beyond share one, under one
-            limit: ``agent:+``.
 
     Raises:
         ValueError: naming the field, the value and what is allowed.
@@ -83,7 +79,6 @@ class Budget:
     zone: str = "UTC"
     warn_at: float | Decimal | None = None
     mode: Mode = "enforce"
-    max_accounts: int = MAX_ACCOUNTS
     parts: tuple[ScopePart, ...] = field(init=False, repr=False, compare=False)
     unit: Unit = field(init=False, repr=False, compare=False)
     amount: int = field(init=False, repr=False, compare=False)
@@ -96,12 +91,9 @@ class Budget:
         object.__setattr__(self, "amount", amount)
         if not isinstance(self.window, str) or self.window not in set(Window):
             raise ValueError(f"Budget.window must be one of {', '.join(Window)}, not {self.window!r}")
-        if not isinstance(self.zone, str):
-            raise ValueError(f"Budget.zone must be the IANA name of a time zone, not {self.zone!r}")
-        zone_of(self.zone, "Budget.zone")
+        if self.zone != "UTC":
+            raise ValueError(f"Budget.zone must be 'UTC', not {self.zone!r}: other zones are not supported yet")
         check_mode(self.mode, "Budget.mode")
-        if type(self.max_accounts) is not int or self.max_accounts < 1:
-            raise ValueError(f"Budget.max_accounts must be a whole number of at least 1, not {self.max_accounts!r}")
         if self.warn_at is not None:
             fraction_of(amount, self.warn_at, "Budget.warn_at")
         if self.window == "call" and self.warn_at is not None:
@@ -117,22 +109,11 @@ class Budget:
         """How many of its parts name a value (or ``-``): what names more replaces what names fewer."""
         return sum(not part.wildcard for part in self.parts)
 
-    @property
-    def account_window(self) -> str:
-        """The window as its accounts spell it, with the zone where that says something."""
-        return window_in(self.window, self.zone)
-
-    @property
-    def crowd(self) -> str | None:
-        """The scope that values beyond ``max_accounts`` share; None where it names every value."""
-        return crowd_scope(self.parts) if any(part.wildcard for part in self.parts) else None
-
     def canonical(self) -> list[Any]:
         """The budget as plain values, the same for every way to write it."""
         warn_at = None if self.warn_at is None else str(Decimal(str(self.warn_at)).normalize())
         parts = [[part.kind, part.wildcard, part.value] for part in self.parts]
-        most = self.max_accounts if self.crowd else None
-        return [parts, self.unit.value, self.amount, self.account_window, warn_at, self.mode, most]
+        return [parts, self.unit.value, self.amount, self.window, self.zone, warn_at, self.mode]
 
 
 # --- from budgets to holds -------------------------------------------------------------------------------
@@ -150,12 +131,6 @@ class Slot(NamedTuple):
     """What travels with the hold; None where it only counts."""
     warn_amount: int | None = None
     is_rate: bool = False
-    crowd: Crowd | None = None
-    """What it shares with others where its wildcard has opened as many accounts as it may."""
-
-    def is_of(self, account: Account) -> bool:
-        """Whether its hold may stand on this account."""
-        return account == self.account or (self.crowd is not None and account == self.crowd.overflow)
 
     def would_block(self, estimate: Estimate, total: int | None) -> bool:
         """Whether an enforced budget would have blocked the call: ``total`` is what it would stand at."""
@@ -304,7 +279,7 @@ class BudgetSet:
 
     def _rate_slots(self, by_kind: Mapping[str, str | None], now_ms: int) -> tuple[Slot, ...]:
         return tuple(
-            self._slot(rate, pattern, rate_scope(pattern, by_kind["agent"]), rate_crowd(pattern), now_ms)
+            self._slot(rate_scope(pattern, by_kind["agent"]), pattern, rate, rate.calls, now_ms)._replace(is_rate=True)
             for pattern, rate in self._rates.items()
             if matches(by_kind["tool"] or "", pattern)
         )
@@ -313,7 +288,7 @@ class BudgetSet:
         chosen: dict[str, tuple[Slot, Budget]] = {}
         for budget in budgets:
             scope = encode_scope([(part.kind, by_kind[part.kind]) for part in budget.parts])
-            slot = self._slot(budget, budget.scope, scope, budget.crowd, now_ms)
+            slot = self._slot(scope, budget.scope, budget, budget.amount, now_ms, budget.warn_amount)
             key = slot.account.line
             other = chosen.get(key)
             # A budget that names a value replaces the wildcard's; of two that name as many the lower limit holds.
@@ -321,30 +296,20 @@ class BudgetSet:
                 chosen[key] = (slot, budget)
         return tuple(slot for slot, _ in chosen.values())
 
-    def _slot(self, limit: Budget | RateLimit, name: str, scope: str, crowd: str | None, now_ms: int) -> Slot:
+    def _slot(
+        self, scope: str, name: str, limit: Budget | RateLimit, amount: int, now_ms: int, mark: int | None = None
+    ) -> Slot:
         observes = self._observe or limit.mode == "observe"
-        before = "observed:" if observes else ""  # an account that is enforced never shares one that is not
-        period = period_of(limit.window, now_ms, limit.zone)
-        account, overflow = (
-            scope and Account(before + scope, limit.account_window, limit.unit, period) for scope in (scope, crowd)
-        )
-        amount = limit.amount
-        return Slot(
-            account,
-            name,
-            amount,
-            None if observes else amount,
-            limit.warn_amount,
-            isinstance(limit, RateLimit),
-            overflow and Crowd(overflow, limit.max_accounts),
-        )
+        scope = f"observed:{scope}" if observes else scope  # an account that is enforced never shares one that is not
+        account = Account(scope, limit.window, limit.unit, period_of(limit.window, now_ms))
+        return Slot(account, name, amount, None if observes else amount, mark)
 
 
 def _merged(budgets: list[Budget]) -> tuple[Budget, ...]:
     """Two budgets of one name and mode count once, at the lower limit, and that is worth a warning."""
     seen: dict[tuple[Any, ...], Budget] = {}
     for budget in budgets:
-        key = (budget.parts, budget.unit, budget.account_window, budget.mode)
+        key = (budget.parts, budget.unit, budget.window, budget.mode)
         other = seen.get(key)
         if other is not None:
             warnings.warn(
@@ -372,7 +337,7 @@ def holds(slots: tuple[Slot, ...], estimate: Estimate, *, exact: bool) -> tuple[
         unit = slot.account.unit
         amount = counted(unit, estimate) if slot.limit is None else amount_of(unit, estimate)
         if amount or not (exact and unit is Unit.USD):
-            made.append(Hold(slot.account, amount, slot.limit, slot.crowd))
+            made.append(Hold(slot.account, amount, slot.limit))
             kept.append(slot)
     return tuple(made), tuple(kept)
 

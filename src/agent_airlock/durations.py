@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -26,7 +27,8 @@ def parse_duration(value: Duration, what: str) -> int:
         match = re.fullmatch(r"\s*(\d{1,9})\s*(ms|s|min|h|d)\s*", value)
         milliseconds = int(match[1]) * _UNITS[match[2]] if match else -1
     elif not isinstance(value, bool) and isinstance(value, (int, float, Decimal)):
-        milliseconds = float(value * 1_000)
+        with suppress(ArithmeticError):  # a Decimal that is beyond all bounds
+            milliseconds = float(value * 1_000)
     if not 1 <= milliseconds <= MAX_LEASE_MS:
         raise ValueError(f"{what} must be like '10 min', '30 s' or seconds, from 1 ms to 7 days, not {value!r}")
     return int(milliseconds)

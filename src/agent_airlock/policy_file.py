@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 1 << 20
 """Of a policy's file; a larger one is refused."""
+MAX_DOTS: Final = 1_000
+"""Of one line: reading a dotted key takes time that grows with the square of its parts."""
 ENVIRONMENT: Final = "AIRLOCK_POLICY"
 """Names the file that gates without a ``policy=`` of their own use."""
 
@@ -85,6 +87,8 @@ def parse_policy(text: str, *, name: str = "airlock.toml", folder: Path | None =
     import tomllib
     from decimal import Decimal
 
+    if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise PolicyFileError(name, (f"a line has more than {MAX_DOTS:,} dots",))
     try:
         tables: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -92,6 +96,8 @@ def parse_policy(text: str, *, name: str = "airlock.toml", folder: Path | None =
         raise PolicyFileError(name, (str(error).replace("at end of document", end),)) from None
     except RecursionError:
         raise PolicyFileError(name, ("it is nested too deeply",)) from None
+    except (ValueError, ArithmeticError):
+        raise PolicyFileError(name, ("it has a number that is too long",)) from None
     from .policy_reader import read_tables  # with pydantic
 
     policy, config, url = read_tables(tables, name, folder or Path.cwd())

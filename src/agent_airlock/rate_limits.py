@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from .checks.modes import Mode, check_mode
 from .ledger.accounts import Unit
 from .money import MAX_AMOUNT
-from .scopes import CROWD, encode_value
+from .scopes import encode_value
 
-MAX_ACCOUNTS: Final = 10_000
-"""How many accounts a wildcard, or a rate limit, opens in a period; those beyond share one."""
 _WRITTEN: Final = re.compile(r"\s*([0-9][0-9_]{0,20})\s*/\s*(second|minute|hour|day)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most ``calls`` in each ``window``, for each agent; calls that name no agent share one count, and so do those
-    of the agents beyond the first 10,000 of a window.
+    """At most ``calls`` in each ``window``, for each agent; calls that name no agent share one count.
 
     ``RateLimit.parse("100/hour")``, or that text alone where a policy takes a rate limit. Windows are fixed: across
     a boundary at most twice as many pass. It is counted on the gate's ledger, in the call's one reserve.
@@ -36,10 +33,7 @@ class RateLimit:
     calls: int
     window: str
     mode: Mode = "enforce"
-    unit: ClassVar[Unit] = Unit.CALLS
-    zone: ClassVar[str] = "UTC"
-    max_accounts: ClassVar[int] = MAX_ACCOUNTS
-    warn_amount: ClassVar[int | None] = None
+    unit: Unit = field(default=Unit.CALLS, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if type(self.calls) is not int or not 0 <= self.calls <= MAX_AMOUNT:
@@ -62,16 +56,6 @@ class RateLimit:
             raise ValueError(f"a rate limit must be like '100/hour', by second, minute, hour or day, not {limit!r}")
         return cls(int(match[1].replace("_", "")), match[2])
 
-    @property
-    def amount(self) -> int:
-        """The limit, in its unit."""
-        return self.calls
-
-    @property
-    def account_window(self) -> str:
-        """The window as its accounts spell it."""
-        return self.window
-
     def canonical(self) -> list[Any]:
         """The limit as plain values, the same for every way to write it."""
         return [self.calls, self.window, self.mode]
@@ -83,8 +67,3 @@ class RateLimit:
 def rate_scope(pattern: str, agent_id: str | None) -> str:
     """The scope of an agent's account: apart from those of budgets, and injective in both."""
     return f"rate:{encode_value(pattern)}+agent:{encode_value(agent_id)}"
-
-
-def rate_crowd(pattern: str) -> str:
-    """The scope that the agents beyond ``MAX_ACCOUNTS`` share."""
-    return f"rate:{encode_value(pattern)}+agent:{CROWD}"

@@ -12,8 +12,6 @@ KINDS: Final[tuple[str, ...]] = ("session", "agent", "user", "team", "workspace"
 GLOBAL: Final = "global"
 NO_VALUE: Final = "-"
 """How an account of calls without a value is spelled; a value that is a lone dash is spelled ``%2D``."""
-CROWD: Final = "+"
-"""How an account of the values beyond those that a wildcard may open is spelled; a value that is a plus is ``%2B``."""
 MAX_VALUE_BYTES: Final = 256
 _STRAY: Final = re.compile(r"\*|%(?![0-9A-Fa-f]{2})")
 
@@ -81,11 +79,6 @@ def is_too_long(value: str) -> bool:
 def encode_scope(values: Iterable[tuple[str, str | None]]) -> str:
     """The scope of an account: injective, so that no two calls' values ever share one by their spelling."""
     return "+".join(f"{kind}:{encode_value(value)}" for kind, value in values) or GLOBAL
-
-
-def crowd_scope(parts: Iterable[ScopePart]) -> str:
-    """The scope that the values of wildcards share, beyond the accounts that these may open."""
-    return "+".join(f"{part.kind}:{CROWD if part.wildcard else encode_value(part.value)}" for part in parts)
 
 
 def encode_value(value: str | None) -> str:

@@ -284,11 +284,9 @@ async def test_a_stream_that_cannot_begin_with_observed_arguments_leaves_no_hold
     config = AirlockConfig(arguments_mode="observe")
     options: dict[str, Any] = {"policy": policy, "ledger": ledger, "config": config, "cost": Cost("0.1 USD")}
     gated: Any = Airlock(**options)(items if kind == "generator" else stream)
+    begun = gated()
     with pytest.raises(TypeError, match="text"):
-        if kind == "generator":
-            next(gated())
-        else:
-            await anext(gated())
+        _ = next(begun) if kind == "generator" else await anext(begun)
     assert balances(ledger)["global/usd"].held == 0
 
 

@@ -50,7 +50,7 @@ class _Watched(NamedTuple):
     text: int
     """Kinds of a text that it is given."""
     number: int
-    """Kinds of a whole number that it is given: ``open`` takes one as an open file, and no type says that it may not."""
+    """Kinds of a whole number that it is given, where no type says that it may be one: ``open`` takes open files."""
 
 
 class Targets:
