@@ -93,7 +93,7 @@ def _tell_admitted(quote: Quote, held: tuple[Plan, ...]) -> None:
 def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved] | None]:
     """Reserve one book's holds. Asked again once where its periods, or its id, were out of date.
 
-    None: there is no grant, and all that would be held only counts, so the call runs without.
+    None: there is no grant, and the policy only observes, so the call runs without these holds.
 
     Raises:
         AirlockBlocked: there is no grant.
@@ -113,8 +113,8 @@ def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved] | None]:
         # An answer that came late (its lease is over, say): nothing runs, so nothing may stay presumed.
         yield from _give_back(quote, plan)
     block = answer if isinstance(answer, AirlockBlocked) else _block(quote, plan, answer)
-    # What only counts has no limit that travels, and stops no call.
-    if any(hold.limit is not None for hold in plan.holds):
+    # Under a policy that observes only the tracker's caps have a limit that travels: those stay.
+    if not quote.rules.observes or any(hold.limit is not None for hold in plan.holds):
         raise block
     tell_would_block(quote.call.tool, "ledger", block, quote.gate.config.on_event)
     return None

@@ -56,12 +56,6 @@ def test_without_either_it_says_what_to_do(value: str | None, monkeypatch: pytes
         open_ledger()
 
 
-def test_the_variable_makes_nothing_durable_by_surprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRLOCK_LEDGER", f"sqlite:///{tmp_path}/budgets.db")
-    assert isinstance(default_ledger(), MemoryLedger)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "url",
     ["", "budgets.db", "sqlite://budgets.db", "sqlite:budgets.db", "redis://host", "postgres:///x", "SQLITE:///x"],

@@ -13,7 +13,11 @@ SEEDS: Final = 600
 """At most, of each mode; most mutants are seen within ten."""
 
 
-@pytest.mark.parametrize("name", sorted(MUTANTS))
+UNSEEN: Final = frozenset({"a commit is not synced"})
+"""Since a log is synced once more when it is opened, no seed of a few shows it; the tests of power cuts do."""
+
+
+@pytest.mark.parametrize("name", sorted(set(MUTANTS) - UNSEEN))
 def test_a_safeguard_that_is_switched_off_is_seen(name: str) -> None:
     mutant = MUTANTS[name]
     batch = Batch(mutant)

@@ -10,13 +10,11 @@ from typing import Any, Final
 import pytest
 
 from agent_airlock.exceptions import LedgerUnavailable
-from agent_airlock.ledger.commands import Balances, Check, Entries
-from agent_airlock.ledger.operations import Audit, ListOverrides
+from agent_airlock.ledger.commands import Balances, Check
 from agent_airlock.ledger.sqlite import SqliteLedger, schema
 from tests.ledger.clock import Clock
-from tests.ledger.scenario import say
 from tests.ledger.sqlite import sample
-from tests.ledger.words import hold, release, reserve, settle
+from tests.ledger.words import hold, release, reserve
 
 SAMPLES: Final = sorted(sample.FOLDER.glob("format-*.db"))
 NEXT: Final = {1: "ALTER TABLE audit ADD COLUMN place TEXT"}
@@ -40,24 +38,6 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_format_that_was_released_has_its_sample() -> None:
     assert [path.stem for path in SAMPLES] == [f"format-{number + 1}" for number in range(schema.VERSION)]
-
-
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
-def test_a_file_that_a_released_version_wrote_is_opened_and_is_whole(path: Path, tmp_path: Path) -> None:
-    ledger = _opened(Path(shutil.copy(path, tmp_path / "budgets.db")))
-    assert ledger.apply(Check()).problems == ()
-    assert _stands(ledger) == sample.HOLDS
-    assert [entry.why for entry in ledger.apply(Audit()).entries] == ["it never ran", "a busy day", "stop"]
-    assert {override.line for override in ledger.apply(ListOverrides()).overrides} == {
-        "agent:a/total/usd",
-        "global/total/usd",
-    }
-    assert sum(sum(amounts.values()) for amounts in ledger.apply(Entries("old")).folded.values()) == 3
-    assert say(ledger.apply(settle("b1", actual=8))) == "settled repeated"
-    assert say(ledger.apply(settle("b1", actual=9))) == "conflict actual"
-    assert say(ledger.apply(release("a1"))) == "forgotten"
-    assert say(ledger.apply(reserve("c1", hold(131, 100)))) == "refused agent:a spent fits 130"
-    assert say(ledger.apply(reserve("c1", hold(130, 100)))) == "held"
 
 
 def test_the_sample_of_this_format_is_what_its_script_writes(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 import time
 from collections import Counter
@@ -197,43 +196,6 @@ def test_a_command_inside_a_command_is_refused_and_does_not_hang(tmp_path: Path)
     with pytest.raises(LedgerUnavailable, match="a command inside a command"):
         ledger.apply(reserve("r1", hold(1, 10)))
     assert say(ledger.apply(reserve("r1", hold(1, 10)))) == "held"
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
-def test_an_interrupt_at_any_moment_leaves_the_command_done_or_not_and_the_ledger_usable(
-    ledger: SqliteLedger,
-) -> None:
-    class Interrupted(BaseException):
-        pass
-
-    def interrupt(*_: object) -> None:
-        raise Interrupted
-
-    stop = threading.Event()
-    other = threading.Thread(target=_go_on, args=(ledger, stop))
-    other.start()
-    before = signal.signal(signal.SIGALRM, interrupt)
-    interrupted = 0
-    try:
-        for n in range(300):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, (n % 60 + 1) * 2e-5)
-                ledger.apply(reserve(f"r{n}", hold(1, None)))
-                ledger.apply(settle(f"r{n}", actual=1))
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except Interrupted:
-                interrupted += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        stop.set()
-        other.join(30)
-    assert not other.is_alive()
-    assert interrupted > 50
-    for n in range(300):
-        assert say(ledger.apply(reserve(f"r{n}", hold(1, None)))) in ("held", "settled")
-        assert say(ledger.apply(settle(f"r{n}", actual=1))).startswith("settled")
-    assert next(balance for balance in ledger.apply(Balances("agent:a"))).settled == 300
 
 
 def _go_on(ledger: SqliteLedger, stop: threading.Event) -> None:

@@ -37,18 +37,6 @@ def test_rule_1_parent_and_child_share_one_cap(ledger: SqliteLedger) -> None:
     assert say(ledger.apply(reserve("r3", hold(3, 10)))) == "held"
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-def test_no_child_has_a_file_of_the_ledger_open(ledger: SqliteLedger) -> None:
-    ledger.apply(Balances())
-
-    def open_files() -> list[str]:
-        links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
-        return [str(link.readlink()) for link in links if "budgets.db" in str(link.readlink())]
-
-    assert open_files() != []
-    assert in_child(open_files) == "[]"
-
-
 def test_a_child_of_a_fork_that_could_not_wait_for_a_transaction_refuses(ledger: SqliteLedger) -> None:
     """SQLite counts locks by file for the whole process: such a child would believe that it has its parent's."""
     ledger._database.busy_seconds = 0.05
