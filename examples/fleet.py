@@ -78,7 +78,7 @@ def run_fleet(ledger_url: str, bill: Path) -> list[Counter[str]]:
     victim.send_signal(signal.SIGKILL)
     print(f"  worker {victim.pid} is killed while up to {THREADS} of its calls are on their way")
     outputs = [worker.communicate()[0] for worker in fleet]
-    return [Counter([*first, *outputs[0].split()]), *(Counter(output.split()) for output in outputs[1:])]
+    return [Counter[str]([*first, *outputs[0].split()]), *(Counter[str](output.split()) for output in outputs[1:])]
 
 
 def balance(ledger_url: str) -> Any:
@@ -114,7 +114,10 @@ def main() -> int:
                 (f"{booked} cents are booked under a cap of 100", booked > 100),
                 (f"{final.held} is still held", final.held),
                 (f"the totals are not the sum of the rows: {report.problems}", report.problems),
-                (f"blocked for {sum(endings, Counter())}", {*sum(endings, Counter())} - {"ran", "budget_exceeded"}),
+                (
+                    f"blocked for {sum(endings, Counter[str]())}",
+                    {*sum(endings, Counter[str]())} - {"ran", "budget_exceeded"},
+                ),
             )
             if found
         ]

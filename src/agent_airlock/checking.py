@@ -121,7 +121,9 @@ def _places(targets: Targets, judges: list[Judge]) -> Check:
 
 def _judges(tool: str, policy: SecurityPolicy, config: AirlockConfig) -> list[tuple[Mode, Judge]]:
     paths = config.filesystem_policy
-    judges = [] if paths is None else [(paths.mode, _in_mode(_paths(paths), "paths", policy.mode, paths.mode, config))]
+    judges: list[tuple[Mode, Judge]] = []
+    if paths is not None:
+        judges.append((paths.mode, _in_mode(_paths(paths), "paths", policy.mode, paths.mode, config)))
     return judges + [
         (endpoints.mode, _in_mode(_endpoints(endpoints), "endpoints", policy.mode, endpoints.mode, config))
         for pattern, endpoints in config.endpoint_policies.items()
