@@ -152,7 +152,7 @@ class Binding:
         except AirlockBlocked as block:
             if config.arguments_mode == "enforce" and gate.policy.mode == "enforce":
                 raise
-            tell_would_block(self.tool, "arguments", block, config.on_event)
+            tell_would_block(self.tool, "arguments", block.reason, config.on_event)
         return self._arguments.as_they_came(args, kwargs)
 
     def _stripped(self, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -185,15 +185,21 @@ def _runner(binding: Binding) -> Callable[[Flow[R]], Coroutine[Any, Any, R]]:
     return in_place
 
 
+def _called(function: Any) -> Any:
+    """What says which kind of function it is: of an object with ``__call__``, its own kind of call."""
+    called: Any = function
+    if not inspect.isroutine(function) and not isinstance(function, functools.partial):
+        called = getattr(function, "__call__", function)  # noqa: B004
+    return called
+
+
 def _gated(function: Any, options: dict[str, Any]) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
         wrap: Any = cast("Any", function)
         return type(wrap)(_gated(wrap.__func__, options))
     if not callable(function):
         raise TypeError(f"Airlock takes a function, not {function!r}")
-    called: Any = function
-    if not inspect.isroutine(function) and not isinstance(function, functools.partial):
-        called = getattr(function, "__call__", function)  # noqa: B004  (an object's own kind of call)
+    called = _called(function)
     streams, awaited = inspect.isasyncgenfunction(called), inspect.iscoroutinefunction(called)
     binding = Binding(function, in_loop=streams or awaited, **options)
     gated: Any

@@ -92,7 +92,7 @@ def observed_estimate(
     except AirlockBlocked as block:
         if not (all_observed or isinstance(block, (BudgetExceededError, PolicyViolation))):
             raise
-        tell_would_block(call.tool, "tier", block, listener)
+        tell_would_block(call.tool, "tier", block.reason, listener)
     try:
         return estimate_of(call, cost, budget, pricer, prices, capped=False)
     except AirlockBlocked as block:

@@ -116,7 +116,7 @@ def _hold(quote: Quote, plan: Plan) -> Flow[tuple[Plan, Reserved] | None]:
     # Under a policy that observes only the tracker's caps have a limit that travels: those stay.
     if not quote.rules.observes or any(hold.limit is not None for hold in plan.holds):
         raise block
-    tell_would_block(quote.call.tool, "ledger", block, quote.gate.config.on_event)
+    tell_would_block(quote.call.tool, "ledger", block.reason, quote.gate.config.on_event)
     return None
 
 

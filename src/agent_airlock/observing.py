@@ -7,16 +7,26 @@ from typing import Concatenate, Literal, ParamSpec
 
 from .call import Call
 from .events import Event, EventKind, Listener, tell
-from .exceptions import AirlockBlocked
+from .exceptions import AirlockBlocked, BlockReason
 
 P = ParamSpec("P")
 CheckName = Literal["arguments", "access", "capabilities", "paths", "endpoints", "tier", "budgets", "ledger"]
 
 
-def tell_would_block(tool: str, check: CheckName, block: AirlockBlocked, listener: Listener | None) -> None:
-    """Tell one ``would_block`` event."""
-    fields = {"check": check, "reason": block.reason.value, "scope": None, "account": None, "limit": None}
-    tell(Event(EventKind.WOULD_BLOCK, tool, None, fields), listener)
+def tell_would_block(
+    tool: str,
+    check: CheckName,
+    reason: BlockReason,
+    listener: Listener | None,
+    id: str | None = None,
+    *,
+    scope: str | None = None,
+    account: str | None = None,
+    limit: int | None = None,
+) -> None:
+    """Tell one ``would_block`` event; ``scope``, ``account`` and ``limit`` are those of a budget or a rate."""
+    fields = {"check": check, "reason": reason.value, "scope": scope, "account": account, "limit": limit}
+    tell(Event(EventKind.WOULD_BLOCK, tool, id, fields), listener)
 
 
 def observed(
@@ -28,6 +38,6 @@ def observed(
         try:
             check(call, *args, **kwargs)
         except AirlockBlocked as block:
-            tell_would_block(call.tool, name, block, listener)
+            tell_would_block(call.tool, name, block.reason, listener)
 
     return observe

@@ -22,7 +22,7 @@ from .exceptions import PolicyMutationError
 from .freezing import frozen, thawed
 from .identity import AgentIdentity
 from .money import USDLike
-from .policy_fields import CONTAINERS, READERS, canonical, check_prices
+from .policy_fields import CONTAINERS, READERS, canonical, check_prices, digest_of
 from .rate_limits import RateLimit
 from .tiers import BudgetEstimate, ModelTierBudget
 
@@ -257,12 +257,7 @@ class SecurityPolicy:
             raise PolicyMutationError("the policy is not the one that the digest was taken of")
 
     def _compute_digest(self) -> str:
-        import hashlib  # with json and OpenSSL a tenth of the package's import, and few processes take a digest
-        import json
-
-        payload = {"schema": DIGEST_SCHEMA, **self._payload()}
-        text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of({"schema": DIGEST_SCHEMA, **self._payload()})
 
     def _payload(self) -> dict[str, Any]:
         return {item.name: canonical(item.name, getattr(self, item.name)) for item in dataclasses.fields(self)}

@@ -160,3 +160,12 @@ def canonical(name: str, value: Any) -> Any:
     if name == "capability_policy" and value is not None:
         return value.canonical()
     return value
+
+
+def digest_of(payload: Mapping[str, Any]) -> str:
+    """SHA-256 of plain values, the same in every process and for every order of keys."""
+    import hashlib  # with json and OpenSSL a tenth of the package's import, and few processes take a digest
+    import json
+
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

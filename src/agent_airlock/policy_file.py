@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .config import AirlockConfig
 from .exceptions import PolicyFileError
 from .policy import SecurityPolicy
+from .policy_fields import digest_of
 
 if TYPE_CHECKING:
     from .ledger.commands import Book
@@ -48,11 +49,7 @@ class LoadedPolicy:
     @property
     def digest(self) -> str:
         """SHA-256 over the policy and all of the configuration but callbacks, the same in every process."""
-        import hashlib
-        import json
-
-        payload = {"policy": self.policy.digest, "config": self.config.canonical()}
-        return hashlib.sha256(json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return digest_of({"policy": self.policy.digest, "config": self.config.canonical()})
 
 
 def load_policy(path: str | os.PathLike[str]) -> LoadedPolicy:

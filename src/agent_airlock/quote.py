@@ -174,7 +174,7 @@ class Gate:
         except AirlockBlocked as block:
             if budgets.enforces:
                 raise
-            tell_would_block(call.tool, "budgets", block, self.config.on_event)
+            tell_would_block(call.tool, "budgets", block.reason, self.config.on_event)
             return None
         budgets.check_call(values, estimate)
         return values

@@ -14,6 +14,7 @@ from .exceptions import BlockReason
 from .ledger.accounts import Unit
 from .ledger.commands import Reserved, Settled
 from .money import usd_from_nano
+from .observing import tell_would_block
 from .quote import Plan, Quote
 from .reconciliation import LOGGER as COST_LOGGER
 from .reconciliation import reconcile
@@ -83,14 +84,10 @@ def tell_actual(quote: Quote, id: str | None, spent: Spent, *, booked: bool) -> 
 
 def _tell_would_block(quote: Quote, slot: Slot, id: str | None) -> None:
     reason = BlockReason.RATE_LIMIT if slot.is_rate else BlockReason.BUDGET_EXCEEDED
-    fields: dict[str, object] = {
-        "check": "budgets",
-        "reason": reason.value,
-        "scope": slot.name,
-        "account": slot.account.id,
-        "limit": slot.amount,
-    }
-    tell_of(quote, EventKind.WOULD_BLOCK, id, fields)
+    listener, account = quote.gate.config.on_event, slot.account.id
+    tell_would_block(
+        quote.call.tool, "budgets", reason, listener, id, scope=slot.name, account=account, limit=slot.amount
+    )
 
 
 def _notify(quote: Quote, id: str | None, spent: Spent) -> None:

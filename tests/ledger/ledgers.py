@@ -11,34 +11,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 from agent_airlock.ledger.accounts import Balance
 from agent_airlock.ledger.commands import A, Balances, Book, Check, Command
 from agent_airlock.ledger.flow import Flow, adrive, ask, drive
 from agent_airlock.ledger.memory import MemoryLedger
 from agent_airlock.ledger.sqlite import SqliteLedger
+from agent_airlock.testing.ledgers import AwaitedLedger
 from tests.ledger.clock import DAY_MS, Clock
 
 R = TypeVar("R")
 
 
-class AsyncMemoryLedger:
-    """A memory ledger behind an event loop: each command gives the loop to others, before and after."""
-
-    is_async: ClassVar[Literal[True]] = True
-
-    def __init__(self, inner: MemoryLedger) -> None:
-        self.inner = inner
-
-    def now_ms(self) -> int:
-        return self.inner.now_ms()
-
-    async def apply(self, command: Command[A], /) -> A:
-        await asyncio.sleep(0)
-        answer = self.inner.apply(command)
-        await asyncio.sleep(0)
-        return answer
+class AsyncMemoryLedger(AwaitedLedger):
+    """A memory ledger behind an event loop."""
 
 
 def _memory(clock: Clock, **options: Any) -> Book:

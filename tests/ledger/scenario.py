@@ -45,11 +45,11 @@ from agent_airlock.ledger.commands import (
     Reserved,
     Settle,
     Settled,
-    State,
     WrongPeriod,
 )
 from agent_airlock.ledger.operations import Clock, Close, Closed, Freeze, Raise, Resolve, Resolved
 from agent_airlock.money import MAX_AMOUNT
+from agent_airlock.testing.conformance_words import wrote
 from tests.ledger.clock import START_MS
 from tests.ledger.ledgers import Bench
 from tests.ledger.words import LABELS, WHY
@@ -87,18 +87,6 @@ def say(answer: object) -> str:
         case ClockJump():
             return "clock jump"
     raise AssertionError(f"no word for {answer!r}")
-
-
-def wrote(answer: object) -> bool:
-    """Whether the answer says that something changed."""
-    match answer:
-        case Reserved(state=state):
-            return state is State.HELD
-        case Settled(repeated=repeated):
-            return not repeated
-        case Released(effect=effect) | Resolved(effect=effect) | Closed(effect=effect):
-            return effect
-    return False
 
 
 def options(text: str) -> dict[str, int]:

@@ -5,8 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from agent_airlock.ledger.accounts import TOTAL, Account, Amounts, Hold, Labels, Period, Unit
-from agent_airlock.ledger.commands import Charge, OnExpiry, Release, Reserve, Settle
+from agent_airlock.ledger.commands import Charge, OnExpiry, Reserve, Settle
 from agent_airlock.ledger.operations import Freeze, Raise, Resolve
+from agent_airlock.testing.conformance_words import amounts, hold, release
+
+__all__ = [
+    "LABELS",
+    "MINUTE",
+    "WHY",
+    "account",
+    "charge",
+    "freeze",
+    "hold",
+    "lapsing",
+    "lifted",
+    "release",
+    "reserve",
+    "resolve",
+    "settle",
+    "thaw",
+]
 
 MINUTE: Final = 60_000
 LABELS: Final = Labels("tool")
@@ -15,10 +33,6 @@ WHY: Final = "an operator says so"
 
 def account(scope: str = "agent:a", window: str = "total", period: Period = TOTAL, unit: Unit = Unit.USD) -> Account:
     return Account(scope, window, unit, period)
-
-
-def hold(amount: int, limit: int | None, where: Account | str = "agent:a") -> Hold:
-    return Hold(account(where) if isinstance(where, str) else where, amount, limit)
 
 
 def reserve(
@@ -38,19 +52,15 @@ def lapsing(id: str, *holds: Hold, nonce: str = "me") -> Reserve:
 
 
 def settle(id: str, *holds: Hold, actual: Amounts | int | None = None, labels: Labels = LABELS) -> Settle:
-    return Settle(id, holds, _amounts(actual), labels)
+    return Settle(id, holds, amounts(actual), labels)
 
 
 def charge(id: str, *holds: Hold, actual: Amounts | int | None = None, labels: Labels = LABELS) -> Charge:
-    return Charge(id, holds, _amounts(actual), labels)
-
-
-def release(id: str, nonce: str = "me") -> Release:
-    return Release(id, nonce)
+    return Charge(id, holds, amounts(actual), labels)
 
 
 def resolve(id: str, actual: Amounts | int | None = None, *, why: str = WHY, by: str = "") -> Resolve:
-    return Resolve(id, _amounts(actual), why, by)
+    return Resolve(id, amounts(actual), why, by)
 
 
 def lifted(line: str, amount: int, until_ms: int | None = None, *, why: str = WHY, by: str = "") -> Raise:
@@ -63,10 +73,3 @@ def freeze(line: str, *, frozen: bool = True, why: str = WHY, by: str = "") -> F
 
 def thaw(line: str) -> Freeze:
     return freeze(line, frozen=False)
-
-
-def _amounts(actual: Amounts | int | None) -> Amounts:
-    """A bare number is USD; nothing said is booked at the hold."""
-    if actual is None:
-        return {}
-    return {Unit.USD: actual} if isinstance(actual, int) else actual

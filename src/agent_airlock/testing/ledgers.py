@@ -77,7 +77,9 @@ class RecordingLedger:
         return f"<RecordingLedger of {len(self.asked)} commands>"
 
 
-class _Awaited:
+class AwaitedLedger:
+    """What :func:`async_ledger` gives."""
+
     is_async: ClassVar[Literal[True]] = True
 
     def __init__(self, inner: Ledger) -> None:
@@ -95,4 +97,4 @@ class _Awaited:
 
 def async_ledger(inner: Ledger | None = None) -> AsyncLedger:
     """A ledger that is to be awaited: each command gives the loop to other tasks, before it is applied and after."""
-    return _Awaited(inner or MemoryLedger())
+    return AwaitedLedger(inner or MemoryLedger())

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -133,7 +133,7 @@ def has_log(path: str) -> bool:
 def write_log_again(path: str, vfs: str | None) -> None:
     """Write the same into a file's write-ahead log as it holds, and sync it. Whoever calls has the lock of a writer."""
     flags = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE
-    log = apsw.VFSFile(vfs or "", f"{path}-wal", [flags, 0])
+    log: Any = apsw.VFSFile(vfs or "", f"{path}-wal", [flags, 0])
     try:
         size = log.xFileSize()
         for start in range(0, size, _CHUNK):
